@@ -1,0 +1,56 @@
+"""What a person shows the model: points, boxes and masks, in a picture or in the point cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class PointPrompt:
+    """One click: inside the object (positive) or outside it (negative).
+
+    `position` is (u, v) pixels for a camera, (x, y, z) metres in ego for a LiDAR.
+    """
+
+    sensor: str
+    position: tuple[float, ...]
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class BoxPrompt:
+    """An axis-aligned box round the object: two opposite corners, smaller coordinates first.
+
+    (u, v) pixels for a camera; (x, y, z) metres in ego for a LiDAR, or (x, y) for any height.
+    """
+
+    sensor: str
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class MaskPrompt:
+    """A mask to start from: flat bool over the pixels (row-major) or points of the reading."""
+
+    sensor: str
+    mask: npt.NDArray[np.bool_]
+
+
+Prompt = PointPrompt | BoxPrompt | MaskPrompt
+
+
+@dataclass(frozen=True)
+class MaskPrediction:
+    """A predictor's answer for one reading.
+
+    mask: flat bool, [height x width] row-major or [N] points.
+    confidence: the predictor's own estimate of its IoU, 0 ... 1.
+    """
+
+    sensor: str
+    mask: npt.NDArray[np.bool_]
+    confidence: float
