@@ -1,0 +1,1 @@
+"""The label document of a scene and every edit to it."""

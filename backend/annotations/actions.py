@@ -1,0 +1,226 @@
+"""Every write to labels. Each is one transaction, one revision, one event (revisions.py)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from backend import events
+from backend.accounts.models import User
+from backend.annotations.errors import InvalidEdit
+from backend.annotations.models import Document, Edit, Source
+from backend.annotations.revisions import AlreadyApplied, NewMask, Revision, changing, take_back
+from backend.projects.models import LabelClass
+from backend.protocol import messages
+from backend.scenes.models import Reading, Scene
+from inference import masks as run_lengths
+
+
+@dataclass(frozen=True)
+class PredictedMask:
+    """A predictor's mask of one reading, as stored: canonical runs."""
+
+    sensor: int
+    runs: bytes
+    confidence: float
+
+
+def create_document(scene: Scene) -> Document:
+    document, _ = Document.objects.get_or_create(scene=scene)
+    return document
+
+
+def apply_edit(scene_id: int, edit: messages.Edit, *, by: User) -> int:
+    """Apply a person's change; returns its revision. Sending it twice changes nothing.
+
+    Raises InvalidEdit with a reason for the person.
+    """
+    try:
+        with changing(
+            scene_id, operation_id=UUID(edit.operation_id), by=by, tool=edit.tool
+        ) as revision:
+            revision.change = edit.change.model_dump(mode="json", exclude={"runs"})
+            _apply(revision, edit.change, by)
+            return revision.number
+    except AlreadyApplied as applied:
+        return applied.revision
+
+
+def _apply(revision: Revision, change: messages.Change, by: User) -> None:
+    match change:
+        case messages.CreateTrack():
+            label_class = _label_class(revision.document, change.label_class)
+            track = revision.create_track(label_class, source=Source.PERSON, name=change.name)
+            revision.change["track"] = track.number
+        case messages.UpdateTrack():
+            _update_track(revision, change)
+        case messages.DeleteTrack():
+            revision.delete_track(revision.track(change.track))
+        case messages.DeleteMasks():
+            _delete_masks(revision, change)
+        case messages.PutMask():
+            _put_mask(revision, change)
+        case messages.UndoLast():
+            _undo_last(revision, by)
+
+
+def _update_track(revision: Revision, change: messages.UpdateTrack) -> None:
+    track = revision.track(change.track)
+    before: dict[str, Any] = {}
+    if change.label_class is not None and change.label_class != track.label_class_id:
+        label_class = _label_class(revision.document, change.label_class)
+        _refuse_second_stuff(revision.document, label_class)
+        before["label_class"] = track.label_class_id
+        track.label_class, track.is_stuff = label_class, label_class.is_stuff
+    if change.name is not None:
+        before["name"] = track.name
+        track.name = change.name
+    if change.draw_order is not None:
+        before["draw_order"] = track.draw_order
+        track.draw_order = change.draw_order
+    revision.change["before"] = {str(track.number): before}
+    track.changed_revision = revision.number
+    track.save()
+
+
+def _refuse_second_stuff(document: Document, label_class: LabelClass) -> None:
+    if (
+        label_class.is_stuff
+        and document.tracks.filter(label_class=label_class, deleted_revision=None).exists()
+    ):
+        raise InvalidEdit(f"there is a track for {label_class.name} already: label into that one")
+
+
+def _delete_masks(revision: Revision, change: messages.DeleteMasks) -> None:
+    track = revision.track(change.track)
+    doomed = track.masks.filter(
+        reading__frame__index__gte=change.first_frame, reading__frame__index__lte=change.last_frame
+    )
+    if change.sensors is not None:
+        doomed = doomed.filter(reading__sensor__number__in=change.sensors)
+    if not revision.close_masks(doomed):
+        raise InvalidEdit(f"track {track.number} has no mask there")
+    revision.touch(track)
+
+
+def _put_mask(revision: Revision, change: messages.PutMask) -> None:
+    track = revision.track(change.track)
+    reading = _reading(revision.document.scene_id, change.frame, change.sensor)
+    try:
+        runs = base64.b64decode(change.runs, validate=True)
+        area = run_lengths.check_runs(runs, reading.size)
+    except (binascii.Error, run_lengths.BadRuns) as error:
+        raise InvalidEdit(f"the mask cannot be read: {error}") from error
+    revision.put_masks(track, [NewMask(reading.pk, runs, area, Source.PERSON)])
+
+
+def _undo_last(revision: Revision, by: User) -> None:
+    """Take back my latest group of edits that is not an undo and not undone."""
+    mine = revision.document.edits.filter(by=by, undoes=None)
+    undone = revision.document.edits.filter(undoes__isnull=False).values("undoes")
+    latest = mine.exclude(group__in=undone).order_by("-revision").first()
+    if latest is None:
+        raise InvalidEdit("there is nothing of yours left to undo in this scene")
+    revision.undoes = latest.group
+    revision.change["undoes"] = str(latest.group)
+    take_back(revision, latest.group)
+
+
+def save_predicted_masks(
+    scene_id: int,
+    masks: Sequence[PredictedMask],
+    *,
+    frame: int,
+    track: int | None,
+    label_class: int | None,
+    operation_id: UUID,
+    group: UUID,
+    by: User | None,
+    tool: str,
+    model: str,
+    model_version: str,
+    prompts: list[Any] | None = None,
+    keep_human: bool = False,
+) -> int:
+    """Store a predictor's masks of one frame; returns the track's number.
+
+    Without `track` a new one of `label_class` is made in the same edit. `keep_human`: readings in
+    which a person has drawn or clicked this track's mask stay as they are (propagation).
+    """
+    try:
+        with changing(
+            scene_id, operation_id=operation_id, by=by, group=group, tool=tool,
+            model=model, model_version=model_version,
+        ) as revision:  # fmt: skip
+            if track is None:
+                if label_class is None:
+                    raise InvalidEdit("choose a class for the new track first")
+                chosen = _label_class(revision.document, label_class)
+                row = revision.create_track(chosen, source=Source.PERSON)
+            else:
+                row = revision.track(track)
+            readings = {
+                reading.sensor.number: reading
+                for reading in Reading.objects.filter(
+                    frame__scene=scene_id, frame__index=frame
+                ).select_related("sensor")
+            }
+            new = [_new_mask(readings[mask.sensor], mask) for mask in masks]
+            if keep_human:
+                human = set(
+                    row.masks.filter(until_revision=None, source=Source.PERSON).values_list(
+                        "reading_id", flat=True
+                    )
+                )
+                new = [mask for mask in new if mask.reading_id not in human]
+            if not keep_human:
+                # A click is a person's judgement of this frame, whoever drew the outline.
+                new = [
+                    NewMask(m.reading_id, m.runs, m.area, Source.PERSON, m.confidence) for m in new
+                ]
+            revision.change = {
+                "kind": "predicted_masks",
+                "track": row.number,
+                "frame": frame,
+                "prompts": prompts or [],
+            }
+            revision.put_masks(row, new)
+            return row.number
+    except AlreadyApplied as applied:
+        edit = Edit.objects.get(document=scene_id, revision=applied.revision)
+        return int(edit.change["track"])
+
+
+def _new_mask(reading: Reading, mask: PredictedMask) -> NewMask:
+    area = run_lengths.check_runs(mask.runs, reading.size)
+    return NewMask(reading.pk, mask.runs, area, Source.MODEL, mask.confidence)
+
+
+def freeze(scene_id: int, *, why: str) -> int:
+    """Refuse every later edit; returns the revision at which the labels stand."""
+    Document.objects.filter(pk=scene_id).update(why_frozen=why)
+    events.publish(scene_id, messages.DocumentFrozen(may_edit=False, why_read_only=why))
+    return Document.objects.get(pk=scene_id).revision
+
+
+def thaw(scene_id: int) -> None:
+    Document.objects.filter(pk=scene_id).update(why_frozen="")
+    events.publish(scene_id, messages.DocumentFrozen(may_edit=True))
+
+
+def _label_class(document: Document, label_class: int) -> LabelClass:
+    try:
+        return LabelClass.objects.get(pk=label_class, project__scenes=document.scene_id)
+    except LabelClass.DoesNotExist:
+        raise InvalidEdit(f"label class {label_class} is not one of this project") from None
+
+
+def _reading(scene_id: int, frame: int, sensor: int) -> Reading:
+    try:
+        return Reading.objects.get(frame__scene=scene_id, frame__index=frame, sensor__number=sensor)
+    except Reading.DoesNotExist:
+        raise InvalidEdit(f"sensor {sensor} has no reading in frame {frame}") from None

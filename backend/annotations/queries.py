@@ -1,0 +1,192 @@
+"""Reading labels: as records for browsers, as blobs for the bulk socket, as masks for models."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+from django.db.models import Q, QuerySet
+
+from backend.annotations.models import Cuboid, Document, Mask, Track
+from backend.protocol import binary, messages, records
+from inference import masks as run_lengths
+
+
+def current_masks(scene_id: int) -> QuerySet[Mask]:
+    return Mask.objects.filter(track__document=scene_id, until_revision=None)
+
+
+def track_records(tracks: Iterable[Track]) -> list[records.Track]:
+    tracks = list(tracks)
+    frames: dict[int, list[int]] = {track.pk: [] for track in tracks}
+    places = (
+        Mask.objects.filter(track__in=tracks, until_revision=None)
+        .values_list("track_id", "reading__frame__index")
+        .distinct()
+        .order_by("track_id", "reading__frame__index")
+    )
+    for track_id, index in places:
+        frames[track_id].append(index)
+    return [
+        records.Track(
+            number=track.number,
+            label_class=track.label_class_id,
+            name=track.name,
+            is_stuff=track.is_stuff,
+            draw_order=track.draw_order,
+            source=track.source,
+            mask_frames=ranges(frames[track.pk]),
+        )
+        for track in tracks
+    ]
+
+
+def ranges(indices: list[int]) -> list[list[int]]:
+    """Ascending numbers as [first, last] ranges."""
+    found: list[list[int]] = []
+    for index in indices:
+        if found and index == found[-1][1] + 1:
+            found[-1][1] = index
+        else:
+            found.append([index, index])
+    return found
+
+
+def mask_records(masks: QuerySet[Mask]) -> list[records.Mask]:
+    rows = masks.values_list(
+        "track__number", "reading__frame__index", "reading__sensor__number",
+        "runs", "area", "confidence", "source",
+    )  # fmt: skip
+    return [
+        records.Mask(
+            track=track,
+            frame=frame,
+            sensor=sensor,
+            runs=base64.b64encode(runs).decode(),
+            area=area,
+            confidence=confidence,
+            source=source,
+        )
+        for track, frame, sensor, runs, area, confidence, source in rows
+    ]
+
+
+def cuboid_records(cuboids: QuerySet[Cuboid]) -> list[records.Cuboid]:
+    return [
+        records.Cuboid(
+            track=cuboid.track.number,
+            frame=cuboid.frame.index,
+            centre_ego=cuboid.centre_ego,
+            size=cuboid.size,
+            heading=cuboid.heading,
+            source=cuboid.source,
+        )
+        for cuboid in cuboids.select_related("track", "frame")
+    ]
+
+
+def tracks_now(scene_id: int) -> list[records.Track]:
+    return track_records(
+        Track.objects.filter(document=scene_id, deleted_revision=None).order_by("number")
+    )
+
+
+def cuboids_now(scene_id: int) -> list[records.Cuboid]:
+    return cuboid_records(Cuboid.objects.filter(track__document=scene_id, until_revision=None))
+
+
+def labels_changed(
+    document: Document,
+    since: int,
+    *,
+    operation_id: str | None = None,
+    by: records.Person | None = None,
+) -> messages.LabelsChanged:
+    """All that differs between revision `since` and now."""
+    tracks = document.tracks.filter(changed_revision__gt=since)
+    masks = Mask.objects.filter(track__in=tracks.filter(deleted_revision=None))
+    cuboids = Cuboid.objects.filter(track__in=tracks.filter(deleted_revision=None))
+    gone = masks.filter(until_revision__gt=since, from_revision__lte=since)
+    gone_cuboids = cuboids.filter(until_revision__gt=since, from_revision__lte=since)
+    new = masks.filter(from_revision__gt=since, until_revision=None)
+    new_cuboids = cuboids.filter(from_revision__gt=since, until_revision=None)
+    replaced = set(new.values_list("track_id", "reading_id"))
+    replaced_cuboids = set(new_cuboids.values_list("track_id", "frame_id"))
+    return messages.LabelsChanged(
+        from_revision=since,
+        revision=document.revision,
+        operation_id=operation_id,
+        by=by,
+        tracks=track_records(tracks.filter(deleted_revision=None)),
+        deleted_tracks=list(
+            tracks.filter(deleted_revision__isnull=False).values_list("number", flat=True)
+        ),
+        masks=mask_records(new),
+        deleted_masks=[
+            records.MaskKey(
+                track=mask.track.number,
+                frame=mask.reading.frame.index,
+                sensor=mask.reading.sensor.number,
+            )
+            for mask in gone.select_related("track", "reading__frame", "reading__sensor")
+            if (mask.track_id, mask.reading_id) not in replaced
+        ],
+        cuboids=cuboid_records(new_cuboids),
+        deleted_cuboids=[
+            records.CuboidKey(track=cuboid.track.number, frame=cuboid.frame.index)
+            for cuboid in gone_cuboids.select_related("track", "frame")
+            if (cuboid.track_id, cuboid.frame_id) not in replaced_cuboids
+        ],
+    )
+
+
+def labels_blob(scene_id: int, frame: int) -> bytes:
+    """All masks of one frame in the layout of protocol/binary.py.
+
+    The revision is read first: news that commits in between is applied again by the browser, which
+    does no harm; the other way round it would be lost.
+    """
+    revision = Document.objects.values_list("revision", flat=True).get(pk=scene_id)
+    rows = list(
+        current_masks(scene_id)
+        .filter(reading__frame__index=frame, reading__frame__scene=scene_id)
+        .order_by("track__number", "reading__sensor__number")
+        .values_list("track__number", "reading__sensor__number", "source", "confidence", "runs")
+    )
+    table = b"".join(
+        binary.MASK_ROW.pack(
+            track,
+            sensor,
+            binary.SOURCES.index(source),
+            binary.NO_CONFIDENCE if confidence is None else round(min(confidence, 1.0) * 254),
+            len(runs),
+        )
+        for track, sensor, source, confidence, runs in rows
+    )
+    head = binary.LABELS_HEADER.pack(
+        binary.LABELS_MAGIC, binary.LABELS_VERSION, revision, len(rows)
+    )
+    return zstandard.ZstdCompressor(level=1).compress(
+        head + table + b"".join(bytes(row[4]) for row in rows)
+    )
+
+
+def known_masks(
+    scene_id: int, track: int, *, sources: Iterable[str], first: int = 0, last: int | None = None
+) -> dict[int, dict[str, npt.NDArray[np.bool_]]]:
+    """A track's masks for a predictor: frame index -> sensor name -> flat mask."""
+    within = Q(reading__frame__index__gte=first)
+    if last is not None:
+        within &= Q(reading__frame__index__lte=last)
+    rows = (
+        current_masks(scene_id)
+        .filter(within, track__number=track, source__in=list(sources))
+        .values_list("reading__frame__index", "reading__sensor__name", "reading__size", "runs")
+    )
+    known: dict[int, dict[str, npt.NDArray[np.bool_]]] = {}
+    for frame, sensor, size, runs in rows:
+        known.setdefault(frame, {})[sensor] = run_lengths.decode_runs(bytes(runs), size)
+    return known

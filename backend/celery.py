@@ -1,0 +1,12 @@
+"""The Celery application. Its messages are doorbells: the job row is the truth (backend/jobs)."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
+
+app = Celery("masklet")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.imports = ["backend.jobs.tasks", "backend.imports.tasks", "backend.exports.tasks"]
+app.conf.task_default_queue = "io"

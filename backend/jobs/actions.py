@@ -1,0 +1,185 @@
+"""The life of a job: requested, claimed, at work (renewing its lease), ended.
+
+A worker that dies leaves a lease that runs out; `ring_waiting_jobs` then rings again and another
+worker goes on at the checkpoint. A click is not repeated: its asker is told (see predictions).
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from celery import current_app
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from backend import events
+from backend.accounts.models import User
+from backend.jobs.models import ENDED, Job, Kind, State
+from backend.jobs.queries import job_record
+from backend.projects.models import Project
+from backend.protocol.messages import JobChanged
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)
+MAX_ATTEMPTS = 5
+
+# Which Celery task does a kind of job, and on which queue it is rung. Clicks and propagations go
+# to the worker that holds the scene (predictions), by a road of their own.
+TASKS: dict[str, tuple[str, str]] = {
+    Kind.IMPORT: ("backend.imports.tasks.run_import", "io"),
+    Kind.DEMO: ("backend.imports.tasks.run_demo", "io"),
+    Kind.EXPORT: ("backend.exports.tasks.run_export", "io"),
+}
+
+
+class Cancelled(Exception):
+    """Raised inside a job's work when a person has asked to stop it."""
+
+
+class LostLease(Exception):
+    """Another worker has taken the job over; this one must stop without a trace."""
+
+
+def request_job(
+    kind: str,
+    project: Project,
+    *,
+    by: User | None,
+    label: str = "",
+    scene_id: int | None = None,
+    request_id: UUID | None = None,
+    parameters: dict[str, Any] | None = None,
+) -> Job:
+    """Store a job and ring for it when the transaction commits."""
+    job = Job.objects.create(
+        kind=kind,
+        project=project,
+        requested_by=by,
+        label=label[:200],
+        scene_id=scene_id,
+        request_id=request_id,
+        parameters=parameters or {},
+    )
+    if kind in TASKS:
+        transaction.on_commit(lambda: ring(job))
+    return job
+
+
+def ring(job: Job) -> None:
+    """Send the doorbell. A bell that nobody hears is rung again by `ring_waiting_jobs`."""
+    task, queue = TASKS[job.kind]
+    Job.objects.filter(pk=job.pk).update(rung_at=timezone.now())
+    current_app.send_task(task, args=[job.pk], queue=queue)
+
+
+def claim(job_id: int, *, worker: str) -> Job | None:
+    """Take a job that waits or whose worker's lease has run out; None when somebody else has it."""
+    now = timezone.now()
+    free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lt=now)
+    claimed = Job.objects.filter(free, pk=job_id).update(
+        state=State.RUNNING,
+        worker=worker,
+        lease_until=now + LEASE,
+        started_at=now,
+        attempts=F("attempts") + 1,
+        error="",
+        traceback="",
+    )
+    return Job.objects.get(pk=job_id) if claimed else None
+
+
+def progress(
+    job: Job, *, done: int, total: int, message: str = "", checkpoint: dict[str, Any] | None = None
+) -> None:
+    """Renew the lease and tell how far it is. Raises Cancelled, or LostLease."""
+    fields: dict[str, Any] = {
+        "done": done,
+        "total": total,
+        "message": message[:500],
+        "lease_until": timezone.now() + LEASE,
+    }
+    if checkpoint is not None:
+        fields["checkpoint"] = checkpoint
+    mine = Job.objects.filter(
+        pk=job.pk, state=State.RUNNING, worker=job.worker, attempts=job.attempts
+    )
+    if not mine.update(**fields):
+        raise LostLease(f"job {job.pk} is no longer ours")
+    for name, value in fields.items():
+        setattr(job, name, value)
+    announce(job)
+    if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
+        raise Cancelled
+
+
+def finish(job: Job, *, message: str = "", report: dict[str, Any] | None = None) -> None:
+    _end(job, State.DONE, message=message, report=report)
+
+
+def fail(job: Job, error: str, *, report: dict[str, Any] | None = None) -> None:
+    """End a job with a reason for a person; the traceback of the current exception is kept."""
+    logger.warning("job %s (%s) failed: %s", job.pk, job.kind, error)
+    trace = traceback.format_exc()
+    _end(
+        job,
+        State.FAILED,
+        error=error,
+        report=report,
+        traceback="" if trace.startswith("NoneType") else trace,
+    )
+
+
+def cancelled(job: Job) -> None:
+    _end(job, State.CANCELLED, message="cancelled")
+
+
+def supersede(job: Job) -> None:
+    _end(job, State.SUPERSEDED)
+
+
+def _end(job: Job, state: str, **fields: Any) -> None:
+    fields = {name: value for name, value in fields.items() if value is not None}
+    ended = (
+        Job.objects.filter(pk=job.pk)
+        .exclude(state__in=ENDED)
+        .update(state=state, finished_at=timezone.now(), lease_until=None, **fields)
+    )
+    if ended:
+        job.refresh_from_db()
+        announce(job)
+
+
+def request_cancel(job: Job) -> Job:
+    """Ask a job to stop. One that nobody has begun is ended at once."""
+    Job.objects.filter(pk=job.pk).exclude(state__in=ENDED).update(cancel_requested=True)
+    waiting = Job.objects.filter(pk=job.pk, state=State.WAITING)
+    if waiting.update(state=State.CANCELLED, finished_at=timezone.now(), message="cancelled"):
+        job.refresh_from_db()
+        announce(job)
+    job.refresh_from_db()
+    return job
+
+
+def resume(job: Job) -> Job:
+    """Let a failed or cancelled job go on at its checkpoint."""
+    again = Job.objects.filter(pk=job.pk, state__in=[State.FAILED, State.CANCELLED])
+    if again.update(
+        state=State.WAITING, cancel_requested=False, attempts=0, error="", traceback="",
+        finished_at=None,
+    ):  # fmt: skip
+        job.refresh_from_db()
+        transaction.on_commit(lambda: ring(job))
+    job.refresh_from_db()
+    return job
+
+
+def announce(job: Job) -> None:
+    """Tell the browsers in the job's scene, if it has one."""
+    if job.scene_id is not None:
+        events.publish(job.scene_id, JobChanged(job=job_record(job)))

@@ -1,0 +1,60 @@
+"""Celery's own part: the bell that is rung again, and the frame round every job's work."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from celery import shared_task
+
+from backend.jobs import actions
+from backend.jobs.models import Job, State
+from backend.jobs.queries import unheard_jobs
+
+logger = logging.getLogger(__name__)
+
+Report = dict[str, Any] | None
+
+
+@shared_task(name="backend.jobs.tasks.ring_waiting_jobs")
+def ring_waiting_jobs() -> None:
+    """Celery beat: jobs whose bell was lost or whose worker died are rung again, or given up."""
+    for job in unheard_jobs(list(actions.TASKS)):
+        if job.state == State.RUNNING and job.attempts >= actions.MAX_ATTEMPTS:
+            actions.fail(
+                job,
+                f"its worker died {job.attempts} times; see the worker's log, then resume the job",
+            )
+        else:
+            actions.ring(job)
+
+
+def worker_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def run(
+    job_id: int, work: Callable[[Job], Report], *, expected: tuple[type[Exception], ...]
+) -> None:
+    """Claim a job, do its work, end it. `expected` errors carry a sentence for a person."""
+    job = actions.claim(job_id, worker=worker_name())
+    if job is None:
+        return
+    try:
+        if job.cancel_requested:
+            raise actions.Cancelled
+        report = work(job)
+    except actions.LostLease:
+        logger.warning("job %s was taken over by another worker", job_id)
+    except actions.Cancelled:
+        actions.cancelled(job)
+    except expected as error:
+        actions.fail(job, str(error))
+    except Exception as error:
+        logger.exception("job %s broke", job_id)
+        actions.fail(job, f"an unexpected error: {type(error).__name__}: {error}")
+    else:
+        actions.finish(job, report=report)

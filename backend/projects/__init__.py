@@ -1,0 +1,1 @@
+"""What is labelled with which classes, and who may do what there."""

@@ -1,0 +1,68 @@
+"""Who may do what: roles in a project, and the DRF permission classes. Denied unless allowed here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from backend.accounts.models import User
+from backend.projects.models import Member, Project, Role
+
+# What a role may do in its project. Admins may do everything everywhere.
+ABILITIES: dict[str, frozenset[str]] = {
+    Role.ANNOTATOR: frozenset({"view", "label", "submit"}),
+    Role.REVIEWER: frozenset({"view", "label", "submit", "review"}),
+    Role.MANAGER: frozenset(
+        {"view", "label", "submit", "review", "assign", "export", "import", "delete_scene"}
+    ),
+    Role.ADMIN: frozenset(
+        {
+            "view",
+            "label",
+            "submit",
+            "review",
+            "assign",
+            "export",
+            "import",
+            "delete_scene",
+            "browse_server",
+        }
+    ),
+}
+
+
+def role_in(user: User | AnonymousUser, project: Project) -> str | None:
+    """The user's role in a project, or None for a stranger."""
+    if not user.is_authenticated or not user.is_active:
+        return None
+    if user.is_superuser:
+        return str(Role.ADMIN)
+    member = Member.objects.filter(project=project, user=user).first()
+    return member.role if member else None
+
+
+def may(user: User | AnonymousUser, ability: str, project: Project) -> bool:
+    role = role_in(user, project)
+    return role is not None and ability in ABILITIES[role]
+
+
+class Denied(BasePermission):
+    """The default: a view that names no permission answers nobody."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return False
+
+
+class SignedIn(BasePermission):
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user.is_authenticated and request.user.is_active)
+
+
+class Anyone(BasePermission):
+    """For signing in, and nothing else."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return True

@@ -1,0 +1,1 @@
+"""Recorded drives: what was sensed, from where, and where the bytes are."""

@@ -1,0 +1,157 @@
+"""Reading scenes: rows for lists, records for browsers, and whole drives for models and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+
+from backend.accounts.models import User
+from backend.projects.queries import visible_projects
+from backend.protocol import records
+from backend.scenes import storage, sweep_codec
+from backend.scenes.models import Frame, Reading, Scene, Sensor
+from inference import scene as sensed
+from inference.geometry import FloatArray, Intrinsics
+
+INTRINSICS = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
+
+
+def visible_scenes(user: User | AnonymousUser) -> QuerySet[Scene]:
+    return Scene.objects.filter(project__in=visible_projects(user))
+
+
+def sensor_records(scene: Scene) -> list[records.Sensor]:
+    return [
+        records.Sensor(
+            number=sensor.number,
+            name=sensor.name,
+            kind=sensor.kind,
+            ego_from_sensor=sensor.calibration.ego_from_sensor,
+            width_px=lens["width_px"] if (lens := sensor.calibration.intrinsics) else None,
+            height_px=lens["height_px"] if lens else None,
+            intrinsics=[lens[name] for name in INTRINSICS] if lens else None,
+        )
+        for sensor in scene.sensors.select_related("calibration")
+    ]
+
+
+def frame_records(scene: Scene, *, first: int = 0, last: int | None = None) -> list[records.Frame]:
+    frames = scene.frames.filter(index__gte=first)
+    if last is not None:
+        frames = frames.filter(index__lte=last)
+    readings: dict[int, list[records.Reading]] = {}
+    rows = Reading.objects.filter(frame__in=frames).order_by("sensor__number")
+    for frame_id, number, kind, size, pose in rows.values_list(
+        "frame_id", "sensor__number", "sensor__kind", "size", "world_from_ego"
+    ):
+        readings.setdefault(frame_id, []).append(
+            records.Reading(
+                sensor=number,
+                points=size if kind == sensed.SensorKind.LIDAR else None,
+                world_from_ego=pose,
+            )
+        )
+    return [
+        records.Frame(
+            index=frame.index,
+            timestamp_us=frame.timestamp_us,
+            world_from_ego=frame.world_from_ego,
+            readings=readings.get(frame.pk, []),
+        )
+        for frame in frames
+    ]
+
+
+def reading(scene_id: int, frame: int, sensor: int) -> Reading | None:
+    """One reading by its numbers on the wire."""
+    return (
+        Reading.objects.filter(
+            frame__scene=scene_id, frame__index=frame, sensor__scene=scene_id, sensor__number=sensor
+        )
+        .select_related("sensor")
+        .first()
+    )
+
+
+class StoredFrames:
+    """The frames of a stored scene, read from storage one at a time (inference.scene.Frames)."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def __len__(self) -> int:
+        return self._scene.frames.count()
+
+    def __iter__(self) -> Iterator[sensed.Frame]:
+        for index in range(len(self)):
+            yield self[index]
+
+    def __getitem__(self, index: int, /) -> sensed.Frame:
+        try:
+            frame = self._scene.frames.get(index=index)
+        except Frame.DoesNotExist:
+            raise IndexError(f"scene {self._scene.pk} has no frame {index}") from None
+        images: dict[str, sensed.Image] = {}
+        sweeps: dict[str, sensed.Sweep] = {}
+        for row in frame.readings.select_related("sensor"):
+            data = storage.get(row.source_key)
+            if row.sensor.kind == sensed.SensorKind.LIDAR:
+                sweeps[row.sensor.name] = sweep_codec.decode_source(data)
+            else:
+                images[row.sensor.name] = _image(row, data)
+        return sensed.Frame(
+            index=index,
+            timestamp_us=frame.timestamp_us,
+            world_from_ego=matrix(frame.world_from_ego),
+            images=images,
+            sweeps=sweeps,
+        )
+
+
+def read_scene(scene: Scene) -> sensed.Scene:
+    """A stored scene as readers give it, without its labels (those are annotations')."""
+    return sensed.Scene(
+        name=scene.source_name,
+        sensors=[_sensor(row) for row in scene.sensors.select_related("calibration")],
+        frames=StoredFrames(scene),
+        source_from_world=matrix(scene.source_from_world),
+        facts=scene.facts,
+    )
+
+
+def matrix(values: list[float]) -> FloatArray:
+    return np.array(values, dtype=np.float64).reshape(4, 4)
+
+
+def _sensor(row: Sensor) -> sensed.Sensor:
+    stored = row.calibration
+    return sensed.Sensor(
+        name=row.name,
+        kind=sensed.SensorKind(row.kind),
+        calibration=sensed.Calibration(
+            ego_from_sensor=matrix(stored.ego_from_sensor),
+            intrinsics=Intrinsics(**stored.intrinsics) if stored.intrinsics else None,
+            shutter_direction=sensed.ShutterDirection(stored.shutter_direction),
+            beam_elevations=tuple(stored.beam_elevations),
+        ),
+    )
+
+
+def _image(row: Reading, encoded: bytes) -> sensed.Image:
+    shutter = row.shutter
+    return sensed.Image(
+        encoded=encoded,
+        timestamp_us=row.timestamp_us,
+        world_from_ego=matrix(row.world_from_ego) if row.world_from_ego else None,
+        shutter=sensed.ShutterTimes(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in shutter.items()
+            }
+        )
+        if shutter
+        else None,
+    )

@@ -1,0 +1,1 @@
+"""Whose turn it is: task, assignment, review."""
