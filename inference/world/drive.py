@@ -1,0 +1,212 @@
+"""A drive made from a seed: `make_drive` gives a Scene with gold tracks, rendered frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.geometry import FloatArray, inverse, rigid, transform, yaw_of
+from inference.scene import (
+    CuboidLabel,
+    Frame,
+    FrameLabels,
+    Image,
+    MaskLabel,
+    Scene,
+    Sensor,
+    Sweep,
+)
+from inference.world import sensors
+from inference.world.casting import Int32Array
+from inference.world.sensors import Hits, Noise, Returns, Rig, Sunlight, View
+from inference.world.shading import Lighting
+from inference.world.solids import joined, pack, turn_z
+from inference.world.street import FIRST_THING, GoldTrack, Street, make_street
+from inference.world.traffic import STEP_S
+
+START_US = 1_700_000_000_000_000
+FRAME_US = round(STEP_S * 1e6)
+
+
+def make_drive(seed: int = 0, rig: str = "demo", length: int = 200) -> Scene:
+    """A procedural drive of `length` frames at 10 Hz through a street that follows from the seed.
+
+    rig: "demo" (three cameras 960x640, a 64-beam LiDAR) or "tiny" (for tests). The same seed gives
+    the same bytes on one machine; a longer drive begins like a shorter one. Frames are rendered
+    when they are asked for. `scene.frames` is a `DriveFrames`: it also gives gold ids without masks.
+    """
+    if length < 1:
+        raise ValueError(f"a drive needs at least one frame, not {length}")
+    chosen = sensors.make_rig(rig)
+    frames = DriveFrames(make_street(seed, length), chosen, length)
+    return Scene(
+        name=f"procedural-{seed:04d}",
+        sensors=chosen.sensors,
+        frames=frames,
+        facts={"origin": f"procedural, seed {seed}, rig {rig}", "time of day": "day"},
+    )
+
+
+@dataclass(frozen=True)
+class _Rendering:
+    """One frame's rays, before they become bytes."""
+
+    cameras: Mapping[str, Hits]
+    lidar: Hits
+    returns: Returns
+    ids: Mapping[str, Int32Array]
+
+
+class DriveFrames:
+    """The frames of a drive (see `inference.scene.Frames`), and their gold."""
+
+    def __init__(self, street: Street, rig: Rig, length: int) -> None:
+        self.street, self.rig = street, rig
+        self._length = length
+        self._noise = Noise()
+        self._static = street.static
+        self._paving = sensors.paving_of(street)
+        self._sunlight: Sunlight | None = None
+        x, y, heading = street.ego_pose(0.0)
+        # House rule: the world starts at the first pose.
+        self.world_from_street = inverse(rigid(turn_z(heading), (x, y, 0.0)))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(self._length):
+            yield self[index]
+
+    def __getitem__(self, index: int, /) -> Frame:
+        """Render frame `index`, pictures and all; negative indices count from the end."""
+        index = self._checked(index)
+        time_s, timestamp_us = index * STEP_S, START_US + index * FRAME_US
+        view = self._view(time_s)
+        rendering = self._cast(view, index)
+        light = self._light(time_s)
+        images = {
+            camera.name: Image(self._jpeg(camera, rendering, view, light), timestamp_us)
+            for camera in self.rig.cameras
+        }
+        sweep = sensors.sweep_of(rendering.returns, self.rig, timestamp_us)
+        return Frame(
+            index=index,
+            timestamp_us=timestamp_us,
+            world_from_ego=self.world_from_street @ view.street_from_ego,
+            images=images,
+            sweeps={self.rig.lidar.name: sweep},
+            labels=FrameLabels(
+                masks=_masks(rendering.ids, self.gold),
+                cuboids=self._cuboids(rendering.ids, view, time_s),
+            ),
+        )
+
+    @property
+    def gold(self) -> Mapping[int, GoldTrack]:
+        """What each gold id stands for; id 0 (sky, nothing) is not in it."""
+        return self.street.gold
+
+    def gold_ids(self, index: int) -> dict[str, Int32Array]:
+        """Sensor name to the gold id of every pixel [H, W] or point [N], without rendering.
+
+        The same ids as in the frame's labels, points in the order of the frame's sweep.
+        """
+        index = self._checked(index)
+        return dict(self._cast(self._view(index * STEP_S), index).ids)
+
+    def sweep(self, index: int) -> Sweep:
+        """The LiDAR's reading of a frame alone, without the pictures."""
+        index = self._checked(index)
+        rendering = self._cast(self._view(index * STEP_S), index, with_cameras=False)
+        return sensors.sweep_of(rendering.returns, self.rig, START_US + index * FRAME_US)
+
+    def _checked(self, index: int) -> int:
+        if not -self._length <= index < self._length:
+            raise IndexError(f"the drive has {self._length} frames; there is no frame {index}")
+        return index % self._length
+
+    def _view(self, time_s: float) -> View:
+        solids = joined([self._static, self.street.moving_solids(time_s)])
+        x, y, heading = self.street.ego_pose(time_s)
+        street_from_ego = rigid(turn_z(heading), (x, y, 0.0))
+        return View(solids, pack(solids), self._paving, street_from_ego)
+
+    def _cast(self, view: View, index: int, *, with_cameras: bool = True) -> _Rendering:
+        cameras = {
+            camera.name: sensors.cast_camera(view, camera, self._noise)
+            for camera in (self.rig.cameras if with_cameras else ())
+        }
+        lidar = sensors.cast_lidar(view, self.rig, self._noise)
+        # A generator of its own per frame: frame 7 does not depend on whether 6 was rendered.
+        random = np.random.default_rng([self.street.seed, index, 64])
+        returns = sensors.lidar_returns(lidar, view, self._noise, random)
+        ids = {name: hits.gold_ids(view.paving) for name, hits in cameras.items()}
+        ids[self.rig.lidar.name] = lidar.gold_ids(view.paving).ravel()[returns.cell]
+        return _Rendering(cameras, lidar, returns, ids)
+
+    def _jpeg(
+        self, camera: Sensor, rendering: _Rendering, view: View, light: Lighting
+    ) -> bytes:
+        hits = rendering.cameras[camera.name]
+        return sensors.encode_jpeg(sensors.shade_camera(hits, view, camera, light, self._noise))
+
+    def _light(self, time_s: float) -> Lighting:
+        if self._sunlight is None:
+            self._sunlight = Sunlight(self.street, self._noise)
+        return self._sunlight.at(self.street.moving_solids(time_s), time_s)
+
+    def _cuboids(
+        self, ids: Mapping[str, Int32Array], view: View, time_s: float
+    ) -> tuple[CuboidLabel, ...]:
+        """A box around each thing that some sensor sees in this frame."""
+        counts = np.bincount(ids[self.rig.lidar.name], minlength=max(self.gold) + 1)
+        seen = counts > 0
+        for array in ids.values():
+            seen |= np.bincount(array.ravel(), minlength=len(seen)) > 0
+        return tuple(
+            self._cuboid(number, view.street_from_ego, time_s, int(counts[number]))
+            for number in np.flatnonzero(seen)
+            if number and not self.gold[int(number)].is_stuff
+        )
+
+    def _cuboid(
+        self, number: int, street_from_ego: FloatArray, time_s: float, point_count: int
+    ) -> CuboidLabel:
+        thing = self.street.things[number - FIRST_THING]
+        low, high = thing.bounds_at(time_s)
+        x, y, z, heading = thing.pose_at(time_s)
+        centre_street = turn_z(heading) @ ((low + high) / 2) + (x, y, z)
+        centre = transform(inverse(street_from_ego), centre_street[None])[0]
+        before, after = (np.array(thing.pose_at(time_s + d)[:2]) for d in (-0.05, 0.05))
+        velocity = self.world_from_street[:2, :2] @ (after - before) / 0.1
+        length, width, height = (float(size) for size in high - low)
+        turned = heading - yaw_of(street_from_ego)
+        return CuboidLabel(
+            track=thing.gold.track,
+            label_class=thing.gold.label_class,
+            centre_ego=(float(centre[0]), float(centre[1]), float(centre[2])),
+            size=(length, width, height),
+            heading=float(np.arctan2(np.sin(turned), np.cos(turned))),
+            velocity_world=(float(velocity[0]), float(velocity[1]), 0.0),
+            point_count=point_count,
+        )
+
+
+def _masks(
+    ids: Mapping[str, Int32Array], gold: Mapping[int, GoldTrack]
+) -> tuple[MaskLabel, ...]:
+    """One mask per track and sensor that shows it."""
+    masks = []
+    for sensor, array in ids.items():
+        flat = array.ravel()
+        for number in np.flatnonzero(np.bincount(flat)):
+            if number == 0:
+                continue
+            track = gold[int(number)]
+            masks.append(
+                MaskLabel(track.track, track.label_class, sensor, flat == number, track.is_stuff)
+            )
+    return tuple(masks)
