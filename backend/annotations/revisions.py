@@ -59,7 +59,9 @@ class Revision:
         except Track.DoesNotExist:
             raise InvalidEdit(f"track {number} does not exist (any more)") from None
 
-    def create_track(self, label_class: LabelClass, *, source: str, name: str = "") -> Track:
+    def create_track(
+        self, label_class: LabelClass, *, source: str, name: str = "", source_key: str = ""
+    ) -> Track:
         """A new track; of stuff there is one per class, so an existing one is given back."""
         if label_class.is_stuff:
             existing = self.document.tracks.filter(
@@ -78,6 +80,7 @@ class Revision:
             # Stuff lies under things; among things the newest is on top.
             draw_order=number - 1_000_000 if label_class.is_stuff else number,
             source=source,
+            source_key=source_key,
             from_revision=self.number,
             changed_revision=self.number,
         )
@@ -128,8 +131,12 @@ def changing(
     tool: str = "",
     model: str = "",
     model_version: str = "",
+    announce: bool = True,
 ) -> Iterator[Revision]:
-    """One change of a scene's labels. Raises Frozen, AlreadyApplied, or what the body raises."""
+    """One change of a scene's labels. Raises Frozen, AlreadyApplied, or what the body raises.
+
+    announce=False: nobody can be in the scene yet (an import), so nobody is told.
+    """
     with transaction.atomic():
         document = Document.objects.select_for_update().get(pk=scene_id)
         before = Edit.objects.filter(document=document, operation_id=operation_id).first()
@@ -153,6 +160,8 @@ def changing(
             model=model,
             model_version=model_version,
         )
+        if not announce:
+            return
         news = queries.labels_changed(
             document,
             revision.number - 1,

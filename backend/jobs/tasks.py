@@ -10,7 +10,7 @@ from typing import Any
 
 from celery import shared_task
 
-from backend.jobs import actions
+from backend.jobs import actions, lease
 from backend.jobs.models import Job, State
 from backend.jobs.queries import unheard_jobs
 
@@ -39,14 +39,18 @@ def worker_name() -> str:
 def run(
     job_id: int, work: Callable[[Job], Report], *, expected: tuple[type[Exception], ...]
 ) -> None:
-    """Claim a job, do its work, end it. `expected` errors carry a sentence for a person."""
+    """Claim a job, do its work, end it. `expected` errors carry a sentence for a person.
+
+    A report's "summary" becomes the job's last message.
+    """
     job = actions.claim(job_id, worker=worker_name())
     if job is None:
         return
     try:
         if job.cancel_requested:
             raise actions.Cancelled
-        report = work(job)
+        with lease.kept(job):
+            report = work(job)
     except actions.LostLease:
         logger.warning("job %s was taken over by another worker", job_id)
     except actions.Cancelled:
@@ -57,4 +61,4 @@ def run(
         logger.exception("job %s broke", job_id)
         actions.fail(job, f"an unexpected error: {type(error).__name__}: {error}")
     else:
-        actions.finish(job, report=report)
+        actions.finish(job, message=str((report or {}).get("summary", "")), report=report)

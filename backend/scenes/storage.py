@@ -10,17 +10,23 @@ import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.utils import timezone
 from PIL import Image as PillowImage
 
 from backend.scenes import sweep_codec
 from inference.scene import BadScene, Image, Sweep
 
 SOURCES, VIEWS, SPOOL = "sources", "views", "spool"
+KEY_COLUMNS = ("source_key", "view_key")  # of a Reading
 MAX_IMAGE_PIXELS = 100_000_000
+# An object that is older is written again when it is put again: prune_storage judges unnamed
+# objects by their age, and rows that name this one are about to come.
+REFRESH_AFTER = timedelta(hours=1)
+_UNREADABLE = (OSError, SyntaxError, ValueError)  # what Pillow raises on broken files
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,29 @@ def put(data: bytes, folder: str) -> str:
     """Store bytes under the name of their content; nothing is written when they are there."""
     digest = hashlib.sha256(data).hexdigest()
     key = f"{folder}/{digest[:2]}/{digest}"
-    if not default_storage.exists(key):
-        default_storage.save(key, ContentFile(data))
+    written = written_at(key)
+    if written is None or written < timezone.now() - REFRESH_AFTER:
+        write(key, data)
     return key
+
+
+def write(key: str, data: bytes) -> None:
+    """Store bytes under a key of the caller's, in place of what is there."""
+    default_storage.save(key, ContentFile(data))
+
+
+def exists(key: str) -> bool:
+    return bool(default_storage.exists(key))
+
+
+def written_at(key: str) -> datetime | None:
+    """When the object was written; None when there is none."""
+    if not exists(key):
+        return None
+    try:
+        return default_storage.get_modified_time(key)
+    except FileNotFoundError:  # removed in between
+        return None
 
 
 def get(key: str) -> bytes:
@@ -74,16 +100,20 @@ def half_size(encoded: bytes) -> tuple[bytes, tuple[int, int]]:
     """A half-size JPEG of a picture, and the picture's own (width, height). Raises BadScene."""
     try:
         picture = PillowImage.open(io.BytesIO(encoded), formats=["JPEG", "PNG"])
-        width, height = picture.size
-        if width * height > MAX_IMAGE_PIXELS:
-            raise BadScene(f"an image of {width}x{height} pixels is larger than we accept")
+    except (*_UNREADABLE, PillowImage.DecompressionBombError) as error:
+        raise BadScene(f"an image cannot be read: {error}") from error
+    width, height = picture.size
+    if width * height > MAX_IMAGE_PIXELS:
+        raise BadScene(f"an image of {width}x{height} pixels is larger than we accept")
+    half = max(width // 2, 1), max(height // 2, 1)
+    try:
         # Decodes at half resolution straight from the DCT: a quarter of the work.
-        picture.draft("RGB", (width // 2, height // 2))
+        picture.draft("RGB", half)
         small = picture.convert("RGB")
-        if small.size != (width // 2, height // 2):
-            small = small.resize((max(width // 2, 1), max(height // 2, 1)))
-    except (OSError, SyntaxError, ValueError) as error:
+    except _UNREADABLE as error:
         raise BadScene(f"an image cannot be decoded: {error}") from error
+    if small.size != half:
+        small = small.resize(half)
     proxy = io.BytesIO()
     small.save(proxy, "JPEG", quality=80)
     return proxy.getvalue(), (width, height)
