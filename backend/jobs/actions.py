@@ -12,13 +12,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from celery import current_app
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from backend import events
 from backend.accounts.models import User
+from backend.jobs import bell
 from backend.jobs.models import ENDED, Job, Kind, State
 from backend.jobs.queries import job_record
 from backend.projects.models import Project
@@ -57,7 +57,46 @@ def request_job(
     parameters: dict[str, Any] | None = None,
 ) -> Job:
     """Store a job and ring for it when the transaction commits."""
-    job = Job.objects.create(
+    job = _stored(
+        kind, project, by=by, label=label, scene_id=scene_id, request_id=request_id,
+        parameters=parameters,
+    )  # fmt: skip
+    if kind in TASKS:
+        # Robust: a bell that cannot be rung now is rung later, the request has succeeded.
+        transaction.on_commit(lambda: ring(job), robust=True)
+    return job
+
+
+@transaction.atomic
+def begin_job(
+    kind: str,
+    project: Project,
+    *,
+    by: User | None,
+    worker: str,
+    label: str = "",
+    parameters: dict[str, Any] | None = None,
+) -> Job:
+    """Store a job that this process does itself (a command): claimed from the start.
+
+    Should the process die, a worker goes on as with any other job.
+    """
+    job = claim(_stored(kind, project, by=by, label=label, parameters=parameters).pk, worker=worker)
+    assert job is not None, "nobody else can see the row yet"
+    return job
+
+
+def _stored(
+    kind: str,
+    project: Project,
+    *,
+    by: User | None,
+    label: str,
+    scene_id: int | None = None,
+    request_id: UUID | None = None,
+    parameters: dict[str, Any] | None,
+) -> Job:
+    return Job.objects.create(
         kind=kind,
         project=project,
         requested_by=by,
@@ -66,16 +105,13 @@ def request_job(
         request_id=request_id,
         parameters=parameters or {},
     )
-    if kind in TASKS:
-        transaction.on_commit(lambda: ring(job))
-    return job
 
 
 def ring(job: Job) -> None:
     """Send the doorbell. A bell that nobody hears is rung again by `ring_waiting_jobs`."""
     task, queue = TASKS[job.kind]
     Job.objects.filter(pk=job.pk).update(rung_at=timezone.now())
-    current_app.send_task(task, args=[job.pk], queue=queue)
+    bell.ring(task, job.pk, queue=queue)
 
 
 def claim(job_id: int, *, worker: str) -> Job | None:
@@ -174,7 +210,7 @@ def resume(job: Job) -> Job:
         finished_at=None,
     ):  # fmt: skip
         job.refresh_from_db()
-        transaction.on_commit(lambda: ring(job))
+        transaction.on_commit(lambda: ring(job), robust=True)
     job.refresh_from_db()
     return job
 

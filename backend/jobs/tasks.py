@@ -17,6 +17,7 @@ from backend.jobs.queries import unheard_jobs
 logger = logging.getLogger(__name__)
 
 Report = dict[str, Any] | None
+Work = Callable[[Job], Report]
 
 
 @shared_task(name="backend.jobs.tasks.ring_waiting_jobs")
@@ -36,29 +37,31 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def run(
-    job_id: int, work: Callable[[Job], Report], *, expected: tuple[type[Exception], ...]
-) -> None:
-    """Claim a job, do its work, end it. `expected` errors carry a sentence for a person.
+def run(job_id: int, work: Work, *, expected: tuple[type[Exception], ...]) -> None:
+    """Claim a job, do its work, end it; nothing happens when somebody else has it."""
+    job = actions.claim(job_id, worker=worker_name())
+    if job is not None:
+        run_claimed(job, work, expected=expected)
+
+
+def run_claimed(job: Job, work: Work, *, expected: tuple[type[Exception], ...]) -> None:
+    """Do a claimed job's work and end it. `expected` errors carry a sentence for a person.
 
     A report's "summary" becomes the job's last message.
     """
-    job = actions.claim(job_id, worker=worker_name())
-    if job is None:
-        return
     try:
         if job.cancel_requested:
             raise actions.Cancelled
         with lease.kept(job):
             report = work(job)
     except actions.LostLease:
-        logger.warning("job %s was taken over by another worker", job_id)
+        logger.warning("job %s was taken over by another worker", job.pk)
     except actions.Cancelled:
         actions.cancelled(job)
     except expected as error:
         actions.fail(job, str(error))
     except Exception as error:
-        logger.exception("job %s broke", job_id)
+        logger.exception("job %s broke", job.pk)
         actions.fail(job, f"an unexpected error: {type(error).__name__}: {error}")
     else:
         actions.finish(job, message=str((report or {}).get("summary", "")), report=report)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import pgtrigger
 from django.db import transaction
 
 from backend import events
+from backend.jobs import actions as jobs
+from backend.jobs.models import ENDED, Job
 from backend.projects.models import Project
 from backend.protocol.messages import FramesAdded
 from backend.scenes import queries
@@ -16,6 +20,8 @@ from backend.scenes.models import Calibration, Frame, Reading, Scene, Sensor
 from backend.scenes.storage import StoredReading
 from inference import scene as sensed
 from inference.geometry import FloatArray
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,27 @@ def add_frames(scene: Scene, frames: Sequence[StoredFrame]) -> None:
     )
     records = queries.frame_records(scene, first=frames[0].index, last=frames[-1].index)
     events.publish(scene.pk, FramesAdded(frames=records, expected_frames=scene.expected_frames))
+
+
+def set_growth(scene: Scene, *, state: str, expected_frames: int) -> None:
+    """A growing drive stops early, or goes on; browsers that are in it are told its length."""
+    scene.state, scene.expected_frames = state, expected_frames
+    scene.save(update_fields=["state", "expected_frames"])
+    events.publish(scene.pk, FramesAdded(frames=[], expected_frames=expected_frames))
+
+
+@transaction.atomic
+def delete_scene(scene: Scene) -> None:
+    """Delete a scene with its labels and their history; prune_storage removes the bytes.
+
+    Work that is under way in the scene is asked to stop.
+    """
+    for job in Job.objects.filter(scene_id=scene.pk).exclude(state__in=ENDED):
+        jobs.request_cancel(job)
+    # The history is append-only for everybody but this.
+    with pgtrigger.ignore("annotations.Edit:edits_are_not_deleted"):
+        scene.delete()
+    logger.info("scene %s was deleted with its labels", scene.pk)
 
 
 def set_ready(scene: Scene, *, import_report: dict[str, object]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from backend.accounts.models import User
 from backend.projects.queries import visible_projects
@@ -21,6 +21,27 @@ INTRINSICS = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
 
 def visible_scenes(user: User | AnonymousUser) -> QuerySet[Scene]:
     return Scene.objects.filter(project__in=visible_projects(user))
+
+
+def with_counts(scenes: QuerySet[Scene]) -> QuerySet[Scene]:
+    """Scenes with `frame_count` and `track_count`, and their sensors at hand."""
+    # Labels live in a higher room: their table is counted through the relation's name.
+    tracks = Count("document__tracks", filter=Q(document__tracks__deleted_revision=None))
+    itself = Scene.objects.filter(pk=OuterRef("pk")).order_by()
+    return scenes.annotate(
+        frame_count=Subquery(itself.annotate(count=Count("frames")).values("count")),
+        track_count=Subquery(itself.annotate(count=tracks).values("count")),
+    ).prefetch_related("sensors")
+
+
+def preview_reading(scene: Scene) -> Reading | None:
+    """The first picture of the camera that looks ahead, or of the first camera there is."""
+    pictures = Reading.objects.filter(frame__scene=scene, sensor__kind=sensed.SensorKind.CAMERA)
+    first = pictures.order_by("frame__index", "sensor__number").select_related("sensor").first()
+    if first is None:
+        return None
+    same_frame = pictures.filter(frame=first.frame_id).order_by("sensor__number")
+    return same_frame.filter(sensor__name__iendswith="front").first() or first
 
 
 def sensor_records(scene: Scene) -> list[records.Sensor]:
