@@ -1,8 +1,42 @@
-"""The whole HTTP surface on one page."""
+"""The whole HTTP surface on one page.
 
-from django.contrib import admin
-from django.urls import path
+Every API view names its permission; one that does not answers nobody. Each line below has its line
+in the table of tests/backend/test_permissions.py.
+"""
+
+from django.http import HttpRequest, JsonResponse
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from backend.accounts import api as accounts
+from backend.accounts.admin import site
+from backend.exports import api as exports
+from backend.projects import api as projects
+from backend.projects.permissions import SignedIn
+from backend.tasks import api as tasks
+from backend.workspace import health, pages
+
+
+def no_such_address(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"detail": "no such address"}, status=404)
+
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("api/session", accounts.Session.as_view()),
+    path("api/projects", projects.ProjectList.as_view()),
+    path("api/projects/<int:project_id>", projects.ProjectDetail.as_view()),
+    path("api/projects/<int:project_id>/tasks", tasks.TaskList.as_view()),
+    path("api/tasks/<int:task_id>/submit", tasks.Submit.as_view()),
+    path("api/tasks/<int:task_id>/accept", tasks.Accept.as_view()),
+    path("api/tasks/<int:task_id>/send_back", tasks.SendBack.as_view()),
+    path("api/export-formats", exports.Formats.as_view()),
+    path("api/projects/<int:project_id>/exports", exports.Exports.as_view()),
+    path("api/exports/<int:job_id>/download", exports.Download.as_view()),
+    path("api/schema", SpectacularJSONAPIView.as_view(permission_classes=[SignedIn])),
+    re_path(r"^api/", no_such_address),
+    path("admin/", site.urls),
+    # Every other address is one of the single page's own.
+    re_path(r"^(?!api/|admin/|static/|ws/)", pages.page),
 ]

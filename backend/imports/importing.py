@@ -35,6 +35,16 @@ def nobody(job: Job) -> None:
     """The job's row is all that hears of progress."""
 
 
+class Stopwatch:
+    """Seconds of work, those of earlier attempts included."""
+
+    def __init__(self, before_s: float) -> None:
+        self._start = monotonic() - before_s
+
+    def __call__(self) -> float:
+        return monotonic() - self._start
+
+
 def import_scene(
     source: sensed.Scene, *, job: Job, source_format: str, watch: Watch = nobody
 ) -> Report:
@@ -46,9 +56,9 @@ def import_scene(
     there = _imported_before(job, source, source_format)
     if there is not None:
         return there
-    began, spool = monotonic(), Spool(job.pk)
+    spool = Spool(job.pk)
     opening = tuple(source.problems)
-    first, seconds_before = _resume_point(job, source, spool)
+    first, seconds = _resume_point(job, source, spool)
     total = len(source.frames)
     _tell(job, watch, done=first, total=total)
     for index in range(first, total):
@@ -56,14 +66,12 @@ def import_scene(
         checkpoint = {
             "recording": _fingerprint(source),
             "spooled": index + 1,
-            "seconds": seconds_before + monotonic() - began,
+            "seconds": seconds(),
         }
         _tell(job, watch, done=index + 1, total=total, checkpoint=checkpoint)
     gathered = _gather(source, spool, opening)
     try:
-        report = _write_rows(
-            job, source, source_format, spool, gathered, seconds_before + monotonic() - began
-        )
+        report = _write_rows(job, source, source_format, spool, gathered, seconds)
     except IntegrityError:
         # Somebody else's import of the same recording has ended between our look and now.
         there = _imported_before(job, source, source_format)
@@ -96,11 +104,11 @@ def _fingerprint(source: sensed.Scene) -> dict[str, Any]:
     }
 
 
-def _resume_point(job: Job, source: sensed.Scene, spool: Spool) -> tuple[int, float]:
-    """The first frame that is not spooled yet, and the seconds that earlier attempts took."""
+def _resume_point(job: Job, source: sensed.Scene, spool: Spool) -> tuple[int, Stopwatch]:
+    """The first frame that is not spooled yet, and the time that earlier attempts took."""
     if job.checkpoint.get("recording") != _fingerprint(source):
-        return 0, 0.0
-    return spool.usable(job.checkpoint["spooled"]), job.checkpoint["seconds"]
+        return 0, Stopwatch(0.0)
+    return spool.usable(job.checkpoint["spooled"]), Stopwatch(job.checkpoint["seconds"])
 
 
 def _tell(
@@ -236,7 +244,7 @@ def _write_rows(
     source_format: str,
     spool: Spool,
     gathered: _Gathered,
-    seconds: float,
+    seconds: Stopwatch,
 ) -> Report:
     total = len(gathered.frames)
     scene = scenes.create_scene(
@@ -257,7 +265,7 @@ def _write_rows(
         )
     open_task(scene)
     report = gathered.tally.report(
-        labels=counts, joined=len(gathered.same_objects), seconds=seconds
+        labels=counts, joined=len(gathered.same_objects), seconds=seconds()
     )
     report["scene_ids"] = [scene.pk]
     scenes.set_ready(scene, import_report=report)

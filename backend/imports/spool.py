@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -57,11 +58,18 @@ class Spool:
         for index in range(count):
             if not storage.exists(self._key(index)):
                 return index
-            readings = self.read(index).stored.readings.values()
-            keys = [str(reading[name]) for reading in readings for name in storage.KEY_COLUMNS]
-            if not all(storage.exists(key) for key in keys):
+            if not all(storage.exists(key) for key in _objects_of(self.read(index))):
                 return index
         return count
+
+    def named_objects(self) -> set[str]:
+        """The keys of all readings that are spooled so far."""
+        keys: set[str] = set()
+        for spooled, _ in storage.objects(self._folder):
+            # Gone meanwhile: the import has ended, and rows name its objects.
+            with suppress(FileNotFoundError):
+                keys.update(_objects_of(self.read(int(spooled.rpartition("/")[2]))))
+        return keys
 
     def remove(self, count: int) -> None:
         for index in range(count):
@@ -69,6 +77,11 @@ class Spool:
 
     def _key(self, index: int) -> str:
         return f"{self._folder}/{index:06}"
+
+
+def _objects_of(frame: SpooledFrame) -> list[str]:
+    readings = frame.stored.readings.values()
+    return [str(reading[name]) for reading in readings for name in storage.KEY_COLUMNS]
 
 
 def _plain(frame: SpooledFrame) -> dict[str, Any]:

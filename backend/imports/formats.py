@@ -1,0 +1,6 @@
+"""The recordings we can read, by the name of their reader in inference.datasets.
+
+Web processes know the names only: readers need packages that the web image does not have.
+"""
+
+TITLES = {"waymo": "Waymo Open Dataset"}
