@@ -59,10 +59,3 @@ class Denied(BasePermission):
 class SignedIn(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         return bool(request.user.is_authenticated and request.user.is_active)
-
-
-class Anyone(BasePermission):
-    """For signing in, and nothing else."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return True

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, QuerySet
+from django.shortcuts import get_object_or_404
 
 from backend.accounts.models import User
 from backend.projects.models import LabelClass, Project
+from backend.projects.permissions import may
 from backend.protocol import records
 
 
@@ -25,3 +28,26 @@ def label_class_record(label_class: LabelClass) -> records.LabelClass:
         is_stuff=label_class.is_stuff,
         position=label_class.position,
     )
+
+
+def project_for(user: User | AnonymousUser, project_id: int, ability: str) -> Project:
+    """The project, for a user who may do `ability` in it.
+
+    Raises Http404 for strangers, who need not know that it exists, and PermissionDenied.
+    """
+    project = get_object_or_404(visible_projects(user), pk=project_id)
+    if not may(user, ability, project):
+        raise PermissionDenied(f"your role in {project.name} does not allow this")
+    return project
+
+
+def with_counts(projects: QuerySet[Project]) -> QuerySet[Project]:
+    """`scene_count`, and `open_task_count`: tasks that wait for a labeller."""
+    return projects.annotate(
+        scene_count=Count("scenes", distinct=True),
+        open_task_count=Count(
+            "scenes__tasks",
+            filter=Q(scenes__tasks__state__in=("open", "sent_back")),
+            distinct=True,
+        ),
+    ).order_by("name")

@@ -1,0 +1,99 @@
+"""Signing in and out. There is no way to sign up: an admin makes accounts."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth.models import AnonymousUser
+from django.middleware.csrf import get_token
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_protect
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
+from rest_framework.views import APIView
+
+from backend.accounts.models import User
+
+logger = logging.getLogger(__name__)
+
+
+class Anyone(BasePermission):
+    """For signing in, and nothing else."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return True
+
+
+class FailedSignIns(SimpleRateThrottle):
+    """Counts attempts by address; a success wipes the slate.
+
+    The address is the one that the server itself saw (the proxy's word is taken by uvicorn, from
+    the proxy alone): a header that the caller may write would let it count from nought each time.
+    """
+
+    scope = "sign_in"
+
+    def get_cache_key(self, request: Request, view: APIView) -> str:
+        return f"sign-in:{request.META.get('REMOTE_ADDR', '')}"
+
+    def forget(self, request: Request, view: APIView) -> None:
+        self.cache.delete(self.get_cache_key(request, view))
+
+
+class Credentials(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=500, trim_whitespace=False)
+
+
+class Person(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    name = serializers.CharField(source="display_name")
+    is_admin = serializers.BooleanField(source="is_superuser")
+
+
+class SessionAnswer(serializers.Serializer[Any]):
+    user = Person(allow_null=True)
+
+
+@method_decorator(csrf_protect, name="dispatch")
+class Session(APIView):
+    """Who am I; sign in; sign out."""
+
+    permission_classes = [Anyone]
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        return [FailedSignIns()] if self.request.method == "POST" else []
+
+    @extend_schema(responses=SessionAnswer)
+    def get(self, request: Request) -> Response:
+        get_token(request)  # sets the csrftoken cookie
+        return Response(answer(request.user))
+
+    @extend_schema(request=Credentials, responses=SessionAnswer)
+    def post(self, request: Request) -> Response:
+        given = Credentials(data=request.data)
+        given.is_valid(raise_exception=True)
+        user = authenticate(request, **given.validated_data)
+        if user is None:
+            logger.warning("a sign-in failed from %s", request.META.get("REMOTE_ADDR"))
+            return Response({"detail": "this name and password do not match an account"}, 400)
+        login(request, user)  # a new session key and a new CSRF token
+        FailedSignIns().forget(request, self)
+        return Response(answer(user))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request) -> Response:
+        logout(request)
+        return Response(status=204)
+
+
+def answer(user: Any) -> dict[str, Any]:
+    known = isinstance(user, User) and not isinstance(user, AnonymousUser)
+    return {"user": Person(user).data if known else None}
