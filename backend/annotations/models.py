@@ -11,6 +11,7 @@ import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 
 from backend.scenes.models import Frame, Reading
 
@@ -153,7 +154,7 @@ class Edit(models.Model):
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)  # a restored history brings its own times
     tool = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=80, blank=True)
     model_version = models.CharField(max_length=80, blank=True)

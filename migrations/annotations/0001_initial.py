@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.utils.timezone
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -92,7 +93,7 @@ class Migration(migrations.Migration):
                 ('group', models.UUIDField()),
                 ('undoes', models.UUIDField(null=True)),
                 ('change', models.JSONField()),
-                ('at', models.DateTimeField(auto_now_add=True)),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('tool', models.CharField(blank=True, max_length=40)),
                 ('model', models.CharField(blank=True, max_length=80)),
                 ('model_version', models.CharField(blank=True, max_length=80)),
