@@ -183,6 +183,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 24 * 3600}
 CELERY_BEAT_SCHEDULE = {
     "ring-waiting-jobs": {"task": "backend.jobs.tasks.ring_waiting_jobs", "schedule": 5.0},
+    "settle-lost-predictions": {"task": "backend.predictions.tasks.settle", "schedule": 3.0},
 }
 
 # --- bytes: a folder, or an S3-compatible store -----------------------------------------------------
@@ -231,7 +232,7 @@ PREDICTOR = _text("MASKLET_PREDICTOR", "geometric")
 # --- API ----------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["backend.accounts.session.SessionCookie"],
     "DEFAULT_PERMISSION_CLASSES": ["backend.projects.permissions.Denied"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
