@@ -11,8 +11,11 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from backend.accounts import api as accounts
 from backend.accounts.admin import site
 from backend.exports import api as exports
+from backend.imports import api as imports
+from backend.jobs import api as jobs
 from backend.projects import api as projects
 from backend.projects.permissions import SignedIn
+from backend.scenes import api as scenes
 from backend.tasks import api as tasks
 from backend.workspace import health, pages
 
@@ -27,6 +30,17 @@ urlpatterns = [
     path("api/session", accounts.Session.as_view()),
     path("api/projects", projects.ProjectList.as_view()),
     path("api/projects/<int:project_id>", projects.ProjectDetail.as_view()),
+    path("api/projects/<int:project_id>/scenes", scenes.ProjectScenes.as_view()),
+    path("api/scenes/<int:scene_id>", scenes.OneScene.as_view()),
+    path("api/scenes/<int:scene_id>/preview", scenes.ScenePreview.as_view()),
+    path("api/projects/<int:project_id>/jobs", jobs.ProjectJobs.as_view()),
+    path("api/jobs/<int:job_id>", jobs.OneJob.as_view()),
+    path("api/jobs/<int:job_id>/cancel", jobs.CancelJob.as_view()),
+    path("api/jobs/<int:job_id>/resume", jobs.ResumeJob.as_view()),
+    path("api/projects/<int:project_id>/imports", imports.Imports.as_view()),
+    path("api/projects/<int:project_id>/import-folders", imports.ImportFolders.as_view()),
+    path("api/projects/<int:project_id>/uploads", imports.Uploads.as_view()),
+    path("api/uploads/<int:upload_id>", imports.OneUpload.as_view()),
     path("api/projects/<int:project_id>/tasks", tasks.TaskList.as_view()),
     path("api/tasks/<int:task_id>/submit", tasks.Submit.as_view()),
     path("api/tasks/<int:task_id>/accept", tasks.Accept.as_view()),
