@@ -108,7 +108,7 @@ def _publish(
 def _report(source: sensed.Scene, scene: Scene, seconds: Stopwatch) -> Report:
     tally = Tally(source)
     for frame in scene.frames.prefetch_related("readings__sensor"):
-        readings = {
+        readings: dict[str, dict[str, object]] = {
             reading.sensor.name: {
                 "size": reading.size,
                 "source_bytes": reading.source_bytes,

@@ -11,6 +11,7 @@ from uuid import uuid4
 from django.db import IntegrityError, transaction
 
 from backend.annotations.actions import create_document
+from backend.annotations.history import restore
 from backend.annotations.imported import Counts, ImportedFrame, ImportedMask, write_imported_labels
 from backend.imports.joining import Votes, boxes_of_instances, same_objects
 from backend.imports.report import Report, Tally
@@ -23,6 +24,7 @@ from backend.scenes import storage
 from backend.scenes.models import Scene
 from backend.tasks.actions import open_task
 from inference import scene as sensed
+from inference.datasets.native import NativeScene
 from inference.masks import encode_runs
 from inference.scene import BadScene, Problem
 
@@ -254,7 +256,9 @@ def _write_rows(
     for start in range(0, total, ROWS_AT_ONCE):
         scenes.add_frames(scene, gathered.frames[start : start + ROWS_AT_ONCE])
     counts = Counts()
-    if gathered.has_labels:
+    if isinstance(source, NativeScene) and source.history is not None:
+        counts = restore(scene, source.history)
+    elif gathered.has_labels:
         counts = write_imported_labels(
             scene,
             (frame.labels for frame in spool.frames(total)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 from celery import shared_task
@@ -16,7 +17,7 @@ from backend.imports.report import Report
 from backend.jobs import lease
 from backend.jobs.models import Job
 from backend.jobs.tasks import run
-from inference.scene import BadScene
+from inference.scene import BadScene, Scene
 
 
 class ImportFailed(Exception):
@@ -26,26 +27,23 @@ class ImportFailed(Exception):
 EXPECTED = (ImportFailed, SceneGone)
 
 
-@shared_task(name="backend.imports.tasks.run_import")
+@shared_task(name="backend.imports.tasks.run_import")  # type: ignore[untyped-decorator]
 def run_import(job_id: int) -> None:
     run(job_id, import_recording, expected=EXPECTED)
 
 
-@shared_task(name="backend.imports.tasks.run_demo")
+@shared_task(name="backend.imports.tasks.run_demo")  # type: ignore[untyped-decorator]
 def run_demo(job_id: int) -> None:
     run(job_id, make_demo, expected=EXPECTED)
 
 
 def import_recording(job: Job, *, watch: Watch = nobody) -> Report:
     """Read the recording that an import job names, and store it. Raises ImportFailed."""
-    # Readers need packages that web processes do not have; only this work loads them.
-    from inference.datasets import READERS
-
     upload = _upload(job)
     try:
         path = _unpacked(job, upload) if upload else Path(job.parameters["path"])
         source_format = job.parameters["format"]
-        source = READERS[source_format](path)
+        source = reader_of(source_format)(path)
         report = import_scene(source, job=job, source_format=source_format, watch=watch)
     except BadScene as error:
         raise ImportFailed(sentence(error)) from error
@@ -56,6 +54,13 @@ def import_recording(job: Job, *, watch: Watch = nobody) -> Report:
     if upload:
         uploads.remove(upload)
     return report
+
+
+def reader_of(source_format: str) -> Callable[[Path], Scene]:
+    # Readers need packages that web processes do not have; only this work loads them.
+    from inference.datasets import READERS
+
+    return READERS[source_format]
 
 
 def make_demo(job: Job, *, watch: Watch = nobody) -> Report:

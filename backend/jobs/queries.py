@@ -35,8 +35,8 @@ def open_jobs(scene_id: int) -> list[records.Job]:
 def job_record(job: Job) -> records.Job:
     return records.Job(
         id=job.pk,
-        kind=job.kind,  # type: ignore[arg-type]
-        state=job.state,  # type: ignore[arg-type]
+        kind=job.kind,
+        state=job.state,
         done=job.done,
         total=job.total,
         message=job.error or job.message,

@@ -20,7 +20,7 @@ Report = dict[str, Any] | None
 Work = Callable[[Job], Report]
 
 
-@shared_task(name="backend.jobs.tasks.ring_waiting_jobs")
+@shared_task(name="backend.jobs.tasks.ring_waiting_jobs")  # type: ignore[untyped-decorator]
 def ring_waiting_jobs() -> None:
     """Celery beat: jobs whose bell was lost or whose worker died are rung again, or given up."""
     for job in unheard_jobs(list(actions.TASKS)):

@@ -6,9 +6,9 @@ from django.db import models
 from inference.scene import SensorKind
 
 
-def matrix_field(**options: object) -> ArrayField:
+def matrix_field(*, null: bool = False) -> ArrayField[list[float], list[float]]:
     """A 4x4 matrix, row-major, float64."""
-    return ArrayField(models.FloatField(), size=16, **options)
+    return ArrayField(models.FloatField(), size=16, null=null)
 
 
 class Scene(models.Model):

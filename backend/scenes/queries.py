@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import AnonymousUser
@@ -14,7 +15,7 @@ from backend.protocol import records
 from backend.scenes import storage, sweep_codec
 from backend.scenes.models import Frame, Reading, Scene, Sensor
 from inference import scene as sensed
-from inference.geometry import FloatArray, Intrinsics
+from inference.geometry import Intrinsics
 
 INTRINSICS = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
 
@@ -143,7 +144,7 @@ def read_scene(scene: Scene) -> sensed.Scene:
     )
 
 
-def matrix(values: list[float]) -> FloatArray:
+def matrix(values: list[float]) -> sensed.Float64Array:
     return np.array(values, dtype=np.float64).reshape(4, 4)
 
 
@@ -162,17 +163,15 @@ def _sensor(row: Sensor) -> sensed.Sensor:
 
 
 def _image(row: Reading, encoded: bytes) -> sensed.Image:
-    shutter = row.shutter
     return sensed.Image(
         encoded=encoded,
         timestamp_us=row.timestamp_us,
         world_from_ego=matrix(row.world_from_ego) if row.world_from_ego else None,
-        shutter=sensed.ShutterTimes(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in shutter.items()
-            }
-        )
-        if shutter
-        else None,
+        shutter=_shutter(row.shutter) if row.shutter else None,
     )
+
+
+def _shutter(stored: dict[str, Any]) -> sensed.ShutterTimes:
+    """JSON has no tuples."""
+    vectors = ("velocity_world", "angular_velocity_ego")
+    return sensed.ShutterTimes(**{**stored, **{name: tuple(stored[name]) for name in vectors}})

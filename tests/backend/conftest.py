@@ -19,3 +19,9 @@ def own_folders(settings, tmp_path: Path) -> Path:
     }
     settings.UPLOADS = tmp_path / "uploads"
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings) -> None:
+    """Hashing that is slow on purpose would be most of the tests' time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
