@@ -84,7 +84,8 @@ export class SweepDecoder {
     }
     if (codec !== CODEC_D1) throw new BadBytes(`a sweep has codec ${codec}, unknown to this page`);
     return this.withInflated(payload, (address, inflated) => {
-      if (inflated !== size) throw new BadBytes(`a sweep inflated to ${inflated} bytes, not ${size}`);
+      if (inflated !== size)
+        throw new BadBytes(`a sweep inflated to ${inflated} bytes, not ${size}`);
       return this.unfiltered(address, pointCount);
     });
   }

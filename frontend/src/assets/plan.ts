@@ -78,10 +78,7 @@ export function wantedObjects(
 }
 
 /** Ascending, disjoint [first, last] ranges of the frames for which `has` is true. */
-export function rangesOf(
-  frameCount: number,
-  has: (frame: number) => boolean,
-): [number, number][] {
+export function rangesOf(frameCount: number, has: (frame: number) => boolean): [number, number][] {
   const ranges: [number, number][] = [];
   for (let frame = 0; frame < frameCount; frame++) {
     if (!has(frame)) continue;

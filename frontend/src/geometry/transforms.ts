@@ -25,14 +25,36 @@ export function compose(aFromB: Matrix4, bFromC: Matrix4): Matrix4 {
 /** bFromA, by transposing the rotation. */
 export function inverse(aFromB: Matrix4): Matrix4 {
   const [a, b, c, x, d, e, f, y, g, h, i, z] = aFromB as number[] as [
-    number, number, number, number, number, number,
-    number, number, number, number, number, number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
   ];
   return [
-    a, d, g, -(a * x + d * y + g * z),
-    b, e, h, -(b * x + e * y + h * z),
-    c, f, i, -(c * x + f * y + i * z),
-    0, 0, 0, 1,
+    a,
+    d,
+    g,
+    -(a * x + d * y + g * z),
+    b,
+    e,
+    h,
+    -(b * x + e * y + h * z),
+    c,
+    f,
+    i,
+    -(c * x + f * y + i * z),
+    0,
+    0,
+    0,
+    1,
   ];
 }
 

@@ -20,6 +20,10 @@ export interface PointerInput {
   y: number;
 }
 
+/** True: the event is the tool's, and nobody else's. */
+// biome-ignore lint/suspicious/noConfusingVoidType: methods that return nothing at all fit, too
+export type Claims = boolean | void;
+
 /**
  * A small state machine that turns pointer input into requests.
  *
@@ -29,11 +33,27 @@ export interface PointerInput {
  */
 export interface Tool {
   readonly cursor?: string; // a CSS cursor
-  onPointerDown?(input: PointerInput): boolean | undefined | void;
+  onPointerDown?(input: PointerInput): Claims;
   onPointerMove?(input: PointerInput): void;
   onPointerUp?(input: PointerInput): void;
   onClick?(input: PointerInput): void;
   onDoubleClick?(input: PointerInput): void;
-  onKey?(event: KeyboardEvent): boolean | undefined | void;
+  onKey?(event: KeyboardEvent): Claims;
   cancel(): void;
+}
+
+/** The parts of an input that any DOM event knows by itself. */
+export function describeEvent(event: MouseEvent): {
+  button: number;
+  shift: boolean;
+  ctrl: boolean;
+  alt: boolean;
+} {
+  const isHover = event.type === "pointermove" && !event.buttons;
+  return {
+    button: isHover ? -1 : event.button,
+    shift: event.shiftKey,
+    ctrl: event.ctrlKey || event.metaKey,
+    alt: event.altKey,
+  };
 }

@@ -1,5 +1,5 @@
-import { BulkSocket, CREDIT_BYTES } from "@/assets/BulkSocket";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { BulkSocket, CREDIT_BYTES } from "@/assets/BulkSocket";
 
 /** The network's end of the socket. */
 class Wire {

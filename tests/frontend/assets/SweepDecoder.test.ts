@@ -1,8 +1,8 @@
+import { describe, expect, test } from "vitest";
 import { SweepDecoder } from "@/assets/SweepDecoder";
 import { unfilterPlain } from "@/assets/unfilter";
 import { areaOfRuns } from "@/geometry/masks";
 import { BadBytes, readLabels } from "@/protocol/binary";
-import { describe, expect, test } from "vitest";
 import { assembleUnfilter, extractZstd } from "../../../frontend/scripts/makeWasm.mjs";
 import { exampleBytes, exampleJson, wasmBytes } from "../examples";
 
@@ -40,9 +40,9 @@ test("the example labels come out of zstd", () => {
   const { revision, masks } = readLabels(withSimd.inflate(exampleBytes("labels.bin")));
 
   expect(revision).toBe(expected.labels.revision);
-  expect(
-    masks.map(({ runs, ...mask }) => ({ ...mask, area: areaOfRuns(runs) })),
-  ).toEqual(expected.labels.masks);
+  expect(masks.map(({ runs, ...mask }) => ({ ...mask, area: areaOfRuns(runs) }))).toEqual(
+    expected.labels.masks,
+  );
 });
 
 test("bytes that are not zstd are refused", () => {
@@ -57,7 +57,9 @@ test.each([0, 1, 7, 8, 9, 16, 1003])("both un-filters agree on %i random points"
     planes[index] = state >>> 24;
   }
   const memory = new WebAssembly.Memory({ initial: 4 });
-  const { instance } = await WebAssembly.instantiate(wasmBytes("unfilter.wasm"), { env: { memory } });
+  const { instance } = await WebAssembly.instantiate(wasmBytes("unfilter.wasm"), {
+    env: { memory },
+  });
   new Uint8Array(memory.buffer).set(planes, 16);
   const target = 128 * 1024;
 

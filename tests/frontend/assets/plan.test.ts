@@ -1,6 +1,6 @@
+import { expect, test } from "vitest";
 import { framesAround, keyOf, rangesOf, wantedObjects } from "@/assets/plan";
 import type { Frame, Sensor } from "@/protocol/messages";
-import { expect, test } from "vitest";
 
 const sensor = (number: number, kind: Sensor["kind"]): Sensor => ({
   number,
@@ -35,13 +35,7 @@ test("frames beyond the ends of the drive are not asked for", () => {
 test("points come before labels and pictures, the full picture last of its frame", () => {
   const window = { decodeAhead: 0, decodeBehind: 0, fetchAhead: 1, fetchBehind: 0 };
 
-  const wanted = wantedObjects(
-    frames,
-    sensors,
-    { frame: 2, direction: 1 },
-    window,
-    new Set([0]),
-  );
+  const wanted = wantedObjects(frames, sensors, { frame: 2, direction: 1 }, window, new Set([0]));
 
   expect(wanted.map(keyOf)).toEqual([
     "sweep:2:1",
@@ -66,7 +60,13 @@ test("points come before labels and pictures, the full picture last of its frame
 test("a sensor that took nothing in a frame is not asked for", () => {
   const window = { decodeAhead: 0, decodeBehind: 0, fetchAhead: 0, fetchBehind: 0 };
 
-  const wanted = wantedObjects([frame(0, [1])], sensors, { frame: 0, direction: 1 }, window, new Set([0]));
+  const wanted = wantedObjects(
+    [frame(0, [1])],
+    sensors,
+    { frame: 0, direction: 1 },
+    window,
+    new Set([0]),
+  );
 
   expect(wanted.map(keyOf)).toEqual(["sweep:0:1", "labels:0:"]);
 });

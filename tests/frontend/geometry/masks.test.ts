@@ -1,3 +1,4 @@
+import { describe, expect, test } from "vitest";
 import {
   areaOfRuns,
   changedBox,
@@ -8,7 +9,6 @@ import {
   spansOfRuns,
 } from "@/geometry/masks";
 import { decodeVarints, encodeVarints } from "@/protocol/binary";
-import { describe, expect, test } from "vitest";
 import { exampleJson } from "../examples";
 
 const N = NO_TRACK;

@@ -1,3 +1,4 @@
+import { expect, test } from "vitest";
 import {
   BadBytes,
   base64FromBytes,
@@ -10,7 +11,6 @@ import {
   readLabels,
   readSweepHeader,
 } from "@/protocol/binary";
-import { expect, test } from "vitest";
 import { exampleBytes, exampleJson } from "../examples";
 
 const expected = exampleJson("expected.json");

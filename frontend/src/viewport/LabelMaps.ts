@@ -1,0 +1,67 @@
+import { changedSpan, NO_TRACK, paintMasks } from "@/geometry/masks";
+import { Emitter } from "@/store/Emitter";
+import type { LabelDocument } from "@/store/LabelDocument";
+
+/** Which track owns each pixel or point of one reading; the topmost where masks overlap. */
+export interface LabelMap {
+  tracks: Uint16Array;
+  version: number;
+  before: number; // the version that this one came from
+  /** [first, end) of what differs from the version before; null: all of it may. */
+  changed: [number, number] | null;
+}
+
+/**
+ * Label maps of the readings that are on the screen, painted once for cloud and pictures.
+ * Only one frame's maps are kept: those of the frame that was last asked for.
+ */
+export class LabelMaps {
+  /** The maps of these readings (or all) are out of date. */
+  readonly changed = new Emitter<"all" | ReadonlySet<string>>();
+  private frame = -1;
+  private readonly maps = new Map<number, LabelMap>();
+  private readonly stale = new Set<number>();
+  private versions = 0;
+
+  constructor(private readonly document: LabelDocument) {
+    document.changed.on(({ tracks, readings }) => {
+      // A track's draw order may have changed: then all its maps may.
+      const affected = tracks === "all" || tracks.size > 0 ? "all" : readings;
+      for (const sensor of this.maps.keys()) {
+        if (affected === "all" || readings === "all" || readings.has(`${this.frame}:${sensor}`)) {
+          this.stale.add(sensor);
+        }
+      }
+      this.changed.emit(affected === "all" ? "all" : readings);
+    });
+  }
+
+  /** size: elements of the reading. */
+  map(frame: number, sensor: number, size: number): LabelMap {
+    if (frame !== this.frame) {
+      this.frame = frame;
+      for (const number of this.maps.keys()) this.stale.add(number);
+    }
+    const before = this.maps.get(sensor);
+    if (before && before.tracks.length === size && !this.stale.has(sensor)) return before;
+    this.stale.delete(sensor);
+    const map = this.paint(sensor, size, before);
+    this.maps.set(sensor, map);
+    return map;
+  }
+
+  private paint(sensor: number, size: number, before: LabelMap | undefined): LabelMap {
+    const tracks = new Uint16Array(size);
+    const masks = this.document.masksAt(this.frame)?.get(sensor) ?? [];
+    paintMasks(
+      tracks,
+      masks.filter(({ track }) => track < NO_TRACK),
+    );
+    if (!before || before.tracks.length !== size) {
+      return { tracks, version: ++this.versions, before: -1, changed: null };
+    }
+    const changed = changedSpan(before.tracks, tracks);
+    if (!changed) return before;
+    return { tracks, version: ++this.versions, before: before.version, changed };
+  }
+}
