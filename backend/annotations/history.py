@@ -57,6 +57,10 @@ def restore(scene: Scene, history: History) -> Counts:
     document = Document.objects.select_for_update().get(scene=scene)
     if document.revision:
         raise BadScene(f"scene {scene.name!r} has labels already; a history needs an empty scene")
+    if not history.has_readings:
+        raise BadScene(
+            "the archive holds labels only; to import a scene, export it with its readings"
+        )
     classes = _classes(scene, history)
     tracks = _tracks(document, history, classes)
     counts = Counts(tracks=sum(row.deleted_revision is None for row in tracks.values()))

@@ -10,7 +10,6 @@ from celery import shared_task
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import transaction
 
 from backend.exports.actions import (
     NotExportable,
@@ -78,9 +77,12 @@ def store(job: Job, packed: Path, file_name: str) -> int:
     size = packed.stat().st_size
     with packed.open("rb") as opened:
         default_storage.save(key, File(opened))
-    with transaction.atomic():
+    try:
         jobs.progress(job, done=job.total, total=job.total, message="stored")  # still ours?
-        Archive.objects.update_or_create(
-            job=job, defaults={"key": key, "file_name": file_name, "size": size}
-        )
+    except jobs.Cancelled:
+        default_storage.delete(key)
+        raise
+    Archive.objects.update_or_create(
+        job=job, defaults={"key": key, "file_name": file_name, "size": size}
+    )
     return size

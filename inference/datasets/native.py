@@ -87,6 +87,7 @@ class History:
         self._files = files
         self.revision = int(described["revision"])
         self.next_track = int(described["next_track"])
+        self.has_readings = bool(described["has_readings"])
         self.label_classes: list[dict[str, Any]] = described["label_classes"]
 
     @cached_property
@@ -142,7 +143,6 @@ class _Frames:
     def __init__(self, files: _Files, described: dict[str, Any], history: History) -> None:
         self._files, self._history = files, history
         self._rows: list[dict[str, Any]] = described["frames"]
-        self._has_readings = bool(described["has_readings"])
         self._sensors = {
             sensor["name"]: (SensorKind(sensor["kind"]), layout.reading_folder(n, sensor["name"]))
             for n, sensor in enumerate(described["sensors"])
@@ -179,7 +179,7 @@ class _Frames:
     ) -> tuple[dict[str, Image], dict[str, Sweep]]:
         images: dict[str, Image] = {}
         sweeps: dict[str, Sweep] = {}
-        if not self._has_readings:
+        if not self._history.has_readings:
             return images, sweeps
         for name, facts in readings.items():
             kind, folder = self._sensors[name]

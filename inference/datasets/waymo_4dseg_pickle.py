@@ -85,6 +85,11 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """How those pickles carry none."""
+    return b""
+
+
 class _Subtype:
     """Stands for the class `numpy.ndarray` itself, which is only ever named, never called."""
 
@@ -93,6 +98,7 @@ _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _Subtype,
     ("numpy", "dtype"): _Type,
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _no_bytes,
 }
 for _core in ("numpy.core", "numpy._core"):  # before and since numpy 2
     _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _Array

@@ -183,7 +183,7 @@ def _point_objects(
         for number, described in _described(in_lidar, volumes)
         if (owners == number).any()
     ]
-    if ignored.any():
+    if ignored.any() and masks:  # alone it is no label
         objects.append({"object_id": IGNORE, "lidar_mask": coco_from_mask(ignored[:, None])})
     return objects
 
