@@ -50,9 +50,9 @@ class Tally:
 
     def report(self, *, labels: Counts, joined: int, seconds: float) -> Report:
         frames = len(self._timestamps_us)
+        labelled = f", {labels.tracks} labelled objects" if labels.tracks else ""
         return {
-            "summary": f"{frames} frames of {len(self._source.sensors)} sensors, "
-            f"{labels.tracks} labelled objects",
+            "summary": f"{frames} frames of {len(self._source.sensors)} sensors{labelled}",
             "frames": frames,
             "seconds": round(seconds, 1),
             "bytes": {"source": self._source_bytes, "view": self._view_bytes},

@@ -129,9 +129,10 @@ def delete_scene(scene: Scene) -> None:
     for job in Job.objects.filter(scene_id=scene.pk).exclude(state__in=ENDED):
         jobs.request_cancel(job)
     # The history is append-only for everybody but this.
+    number = scene.pk
     with pgtrigger.ignore("annotations.Edit:edits_are_not_deleted"):
         scene.delete()
-    logger.info("scene %s was deleted with its labels", scene.pk)
+    logger.info("scene %s was deleted with its labels", number)
 
 
 def set_ready(scene: Scene, *, import_report: dict[str, object]) -> None:
