@@ -14,7 +14,7 @@ export default defineConfig({
   base: "/",
   resolve: {
     alias: [
-      ...(existsSync(here("src/store"))
+      ...(existsSync(here("src/store/LabelDocument.ts"))
         ? []
         : [{ find: "@/store", replacement: `${harness}/store` }]),
       { find: "@", replacement: here("src") },

@@ -68,7 +68,8 @@ export function wantedObjects(
     const cameras = readings.filter((sensor) => sensors.get(sensor)?.kind === "camera");
     const wanted = [
       ...lidars.map((sensor) => object("sweep", sensor)),
-      object("labels", null),
+      // Labels are read as soon as they come: bytes that lie about would miss later news.
+      { ...object("labels", null), decode: true },
       ...cameras.map((sensor) => object("proxy", sensor)),
     ];
     if (index !== playhead.frame) return wanted;

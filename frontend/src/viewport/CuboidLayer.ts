@@ -7,7 +7,7 @@ import type { Sources } from "./sources";
 
 /** The 3D boxes of a frame, in their tracks' colours, with a line that says where they head. */
 export class CuboidLayer implements Layer {
-  readonly object = lineObject(0.9);
+  readonly object = lineObject(0.7);
 
   constructor(
     private readonly sources: Sources,

@@ -161,7 +161,7 @@ export class ImageViewport {
         hoveredTrack: selection.hoveredTrack,
         cameraFromEgo: this.fromEgo(),
         sweeps: appearance.showPointsOnImages ? this.sweeps() : [],
-        pointSize: OVERLAY_POINT_PX * Math.min(3, Math.sqrt(this.view.zoom)),
+        pointSize: OVERLAY_POINT_PX * Math.min(2.5, Math.max(0.5, Math.sqrt(this.view.scale))),
       },
       width,
       height,

@@ -52,7 +52,7 @@ test("points come before labels and pictures, the full picture last of its frame
     true,
     true,
     false,
-    false,
+    true,
     false,
   ]);
 });

@@ -56,7 +56,7 @@ void main() {
   }
 
   float nearer = nearness > 0.0 ? clamp(nearness / max(-view.z, 0.1), 0.8, 2.6) : 1.0;
-  gl_PointSize = sizePx * nearer * (1.0 + 0.45 * emphasis);
+  gl_PointSize = sizePx * nearer * (1.0 + 0.3 * emphasis);
 
   int index = gl_VertexID + 1;
   identity = vec4(index & 255, (index >> 8) & 255, (index >> 16) & 255, slot) / 255.0;
