@@ -67,9 +67,9 @@ def build_jpeg(width_px: int = WIDTH_PX, height_px: int = HEIGHT_PX, shade: int 
 
 
 def build_sweep(frame: int = 0, points: int = POINTS) -> Sweep:
-    """A sweep with every column: 40 points on a car ahead, the others on the ground around."""
+    """A sweep with every column: 40 points on a car ahead, the others on the ground before it."""
     random = np.random.default_rng(frame)
-    ground = random.uniform([-40, -40, -0.02], [40, 40, 0.02], (points, 3))
+    ground = random.uniform([-40, -40, -0.02], [8, 40, 0.02], (points, 3))
     ground[CAR_POINTS] = random.uniform([10, -1, 0.3], [14, 1, 1.5], (len(ground[CAR_POINTS]), 3))
     return Sweep(
         points_ego=ground.astype(np.float32),
@@ -91,7 +91,7 @@ def build_labels(frame: int = 0) -> FrameLabels:
     on_car = np.zeros(POINTS, dtype=bool)
     on_car[CAR_POINTS] = True
     picture = np.zeros((HEIGHT_PX, WIDTH_PX), dtype=bool)
-    picture[20:30, 24:40] = True
+    picture[20:36, 22:42] = True  # where the camera sees the car's points
     road = np.zeros((HEIGHT_PX, WIDTH_PX), dtype=bool)
     road[36:] = True
     return FrameLabels(
@@ -103,8 +103,8 @@ def build_labels(frame: int = 0) -> FrameLabels:
         ),
         cuboids=(CuboidLabel("box-a", "vehicle", (12.0, 0.0, 0.9), (4.4, 2.2, 1.6), 0.1 * frame),),
         rectangles=(
-            RectangleLabel("rectangle-1", "vehicle", CAMERA, (24.0, 20.0, 40.0, 30.0)),
-            RectangleLabel("box-a", "vehicle", CAMERA, (23.0, 19.0, 41.0, 31.0), is_projected=True),
+            RectangleLabel("rectangle-1", "vehicle", CAMERA, (22.0, 20.0, 42.0, 36.0)),
+            RectangleLabel("box-a", "vehicle", CAMERA, (21.0, 19.0, 43.0, 37.0), is_projected=True),
         ),
     )
 

@@ -8,12 +8,19 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 from django.db import IntegrityError, transaction
+from numpy.typing import NDArray
 
 from backend.annotations.actions import create_document
 from backend.annotations.history import restore
 from backend.annotations.imported import Counts, ImportedFrame, ImportedMask, write_imported_labels
-from backend.imports.joining import Votes, boxes_of_instances, same_objects
+from backend.imports.joining import (
+    Votes,
+    boxes_of_image_instances,
+    boxes_of_instances,
+    same_objects,
+)
 from backend.imports.report import Report, Tally
 from backend.imports.spool import Spool, SpooledFrame
 from backend.jobs import actions as jobs
@@ -25,6 +32,7 @@ from backend.scenes.models import Scene
 from backend.tasks.actions import open_task
 from inference import scene as sensed
 from inference.datasets.native import NativeScene
+from inference.geometry import BoolArray, FloatArray, inverse, project_to_image
 from inference.masks import encode_runs
 from inference.scene import BadScene, Problem
 
@@ -131,7 +139,7 @@ def _spooled(job: Job, source: sensed.Scene, index: int) -> SpooledFrame:
     return SpooledFrame(
         stored=scenes.stored_frame(frame, objects),
         labels=labels,
-        votes=_votes(frame),
+        votes=_votes(source, frame),
         problems=(*source.problems[known:], *problems),
         projected_rectangles=sum(r.is_projected for r in frame.labels.rectangles),
     )
@@ -197,17 +205,41 @@ def _packed_labels(
     ), problems
 
 
-def _votes(frame: sensed.Frame) -> Votes:
-    """Which box holds each instance of this frame's sweeps."""
-    votes: Votes = {}
-    for name, sweep in frame.sweeps.items():
-        instances = {
-            label.track: label.mask
-            for label in frame.labels.masks
-            if label.sensor == name and not label.is_stuff
-        }
-        votes |= boxes_of_instances(sweep.points_ego, instances, frame.labels.cuboids)
+def _votes(source: sensed.Scene, frame: sensed.Frame) -> dict[str, Votes]:
+    """Which box holds each instance of this frame, by sensor."""
+    instances: dict[str, dict[str, BoolArray]] = {}
+    for label in frame.labels.masks:
+        if not label.is_stuff:
+            instances.setdefault(label.sensor, {})[label.track] = label.mask
+    cuboids = frame.labels.cuboids
+    votes: dict[str, Votes] = {}
+    for name, masks in instances.items() if cuboids else ():
+        if name in frame.sweeps:
+            votes[name] = boxes_of_instances(frame.sweeps[name].points_ego, masks, cuboids)
+        elif name in frame.images and frame.sweeps:
+            points_ego, places = _points_in_image(source.sensor(name), frame)
+            votes[name] = boxes_of_image_instances(points_ego, places, masks, cuboids)
     return votes
+
+
+def _points_in_image(
+    camera: sensed.Sensor, frame: sensed.Frame
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """LiDAR points that a camera has in view: points_ego [N, 3], flat pixel index [N].
+
+    Where the vehicle drove on between the sweep and the picture, standing things are put right;
+    what moved by itself lands a little beside, which costs a join and makes no wrong one.
+    """
+    lens = camera.calibration.intrinsics
+    assert lens is not None, "its image was stored, so it has intrinsics"
+    points_ego = np.concatenate([sweep.points_ego for sweep in frame.sweeps.values()])
+    camera_from_ego = inverse(camera.calibration.ego_from_sensor)
+    moved = frame.images[camera.name].world_from_ego
+    if moved is not None:
+        camera_from_ego = camera_from_ego @ inverse(moved) @ frame.world_from_ego
+    pixels, _, in_view = project_to_image(points_ego, camera_from_ego, lens)
+    columns, rows = np.floor(pixels[in_view]).astype(np.int64).T
+    return points_ego[in_view], rows * lens.width_px + columns
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class SpooledFrame:
 
     stored: StoredFrame
     labels: ImportedFrame
-    votes: Votes
+    votes: dict[str, Votes]  # by sensor
     problems: tuple[Problem, ...]
     projected_rectangles: int  # left out: they can be drawn from the cuboids
 

@@ -106,19 +106,43 @@ def test_a_recording_without_labels_has_no_edit(job):
     assert (document.revision, document.edits.count()) == (0, 0)
 
 
-def test_box_and_lidar_instance_of_one_car_are_one_track(job):
-    import_scene(build_scene(labelled=True), job=job, source_format="test")
+def test_a_car_s_box_and_its_instances_in_all_sensors_are_one_track(job):
+    report = import_scene(build_scene(labelled=True), job=job, source_format="test")
 
-    joined = Track.objects.get(source_key="box-a")
-    assert joined.label_class.name == "car"
-    assert joined.cuboids.count() == 2
+    car = Track.objects.get(source_key="box-a")
+    assert car.label_class.name == "car"  # the segmentation's word, not the box's "vehicle"
+    assert car.cuboids.count() == 2
+    assert sorted(car.masks.values_list("reading__sensor__name", "area")) == [
+        *[(CAMERA, 16 * 20)] * 2,
+        *[(LIDAR, 40)] * 2,
+    ]
     on_car = np.zeros(POINTS, dtype=bool)
     on_car[CAR_POINTS] = True
-    for mask in joined.masks.all():
-        assert mask.reading.sensor.name == LIDAR
+    for mask in car.masks.filter(reading__sensor__name=LIDAR):
         assert np.array_equal(decode_runs(bytes(mask.runs), POINTS), on_car)
-    # The camera's instance has a track of its own: nothing makes that join certain.
+    assert report["labels"]["joined"] == 2
+
+
+def test_an_instance_beside_the_car_keeps_a_track_of_its_own(job):
+    source = build_scene(labelled=True)
+    frames = []
+    for frame in source.frames:
+        beside = np.zeros((HEIGHT_PX, WIDTH_PX), dtype=bool)
+        beside[20:36, 36:56] = True  # shows the car's edge and much else
+        masks = [
+            replace(mask, mask=beside.ravel()) if mask.track == "camera-3" else mask
+            for mask in frame.labels.masks
+        ]
+        frames.append(replace(frame, labels=replace(frame.labels, masks=tuple(masks))))
+
+    import_scene(replace(source, frames=FrameList(frames)), job=job, source_format="test")
+
     assert Track.objects.get(source_key="camera-3").masks.count() == 2
+    assert set(
+        Mask.objects.filter(track__source_key="box-a").values_list(
+            "reading__sensor__name", flat=True
+        )
+    ) == {LIDAR}
 
 
 def test_stuff_is_one_track_over_all_sensors(job):
@@ -248,7 +272,7 @@ def test_a_killed_import_goes_on_at_the_next_frame(job):
 
     assert frames.reads == [3, 4]
     assert report["frames"] == 5
-    assert Mask.objects.filter(track__source_key="box-a").count() == 5
+    assert Mask.objects.filter(track__source_key="box-a").count() == 5 * 2
 
 
 def test_what_prune_storage_took_is_read_again(job):

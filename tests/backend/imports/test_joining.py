@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.imports.joining import boxes_of_instances, same_objects
+from backend.imports.joining import (
+    boxes_of_image_instances,
+    boxes_of_instances,
+    same_objects,
+)
 from inference.scene import CuboidLabel
 
 
@@ -54,18 +58,95 @@ def test_only_the_instance_s_own_points_count():
     assert boxes_of_instances(points, {"i": mask}, [box("a")]) == {"i": "a"}
 
 
+def in_lidar(*frames: dict[str, str | None]) -> list[dict[str, dict[str, str | None]]]:
+    return [{"TOP": votes} for votes in frames]
+
+
 @pytest.mark.parametrize(
     ("frames", "joined"),
     [
-        ([{"i": "a"}, {"i": "a"}], {"i": "a"}),
-        ([{"i": "a"}, {}], {"i": "a"}),  # not seen: no contradiction
-        ([{"i": "a"}, {"i": "b"}], {}),
-        ([{"i": "a"}, {"i": None}], {}),
-        ([{"i": "a", "j": "a"}], {}),  # rider and bicycle in one box
-        ([{"i": "a"}, {"j": "a"}], {}),
-        ([{"i": "a", "j": "b"}], {"i": "a", "j": "b"}),
+        (in_lidar({"i": "a"}, {"i": "a"}), {"i": "a"}),
+        (in_lidar({"i": "a"}, {}), {"i": "a"}),  # not seen: no contradiction
+        (in_lidar({"i": "a"}, {"i": "b"}), {}),
+        (in_lidar({"i": "a"}, {"i": "a"}, {"i": "b"}), {}),
+        (in_lidar({"i": "a"}, {"i": None}), {"i": "a"}),
+        (in_lidar({"i": "a"}, {"i": None}, {"i": None}), {}),
+        (in_lidar({"i": None}), {}),
+        (in_lidar({"i": "a", "j": "a"}), {}),  # rider and bicycle in one box
+        (in_lidar({"i": "a"}, {"j": "a"}), {}),
+        (in_lidar({"i": "a", "j": "b"}), {"i": "a", "j": "b"}),
+        ([{"TOP": {"i": "a"}, "FRONT": {"c": "a"}}], {"i": "a", "c": "a"}),
+        ([{"FRONT": {"c": "a"}, "LEFT": {"c": "b"}}], {}),
         ([], {}),
     ],
 )
-def test_objects_are_the_same_when_every_frame_agrees_and_nobody_else_claims(frames, joined):
+def test_objects_are_the_same_when_no_doubt_is_left(frames, joined):
     assert same_objects(frames) == joined
+
+
+# --- instances of a picture: ten points of a box, on pixels 0 ... 9 of a picture of 100 ------------
+
+
+def seen(*, in_box: int = 10, behind: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    points = [[0.0, 0.0, 0.5]] * in_box + [[30.0, 0.0, 0.5]] * behind
+    return np.array(points), np.arange(len(points))
+
+
+def picture_mask(pixels: range) -> np.ndarray:
+    mask = np.zeros(100, dtype=bool)
+    mask[pixels.start : pixels.stop] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("covered", "behind", "winner"),
+    [
+        (10, 0, "a"),
+        (8, 0, "a"),
+        (7, 0, None),  # shows less than 80 % of the box's points: something else hides it
+        (12, 2, "a"),
+        (13, 3, None),  # 10 of 13 points on the mask are the box's
+    ],
+)
+def test_a_picture_s_instance_shows_the_box_and_nothing_else(covered, behind, winner):
+    points, places = seen(behind=behind)
+
+    votes = boxes_of_image_instances(
+        points, places, {"c": picture_mask(range(covered))}, [box("a")]
+    )
+
+    assert votes == {"c": winner}
+
+
+def test_a_picture_s_instance_with_few_points_has_no_say():
+    points, places = seen(in_box=4)
+
+    votes = boxes_of_image_instances(points, places, {"c": picture_mask(range(100))}, [box("a")])
+
+    assert votes == {}
+
+
+def test_the_road_under_a_box_is_not_the_box_s():
+    # Ten points on the car and thirty on the road below it, which another mask shows.
+    points = np.array([[0.0, 0.0, 0.5]] * 10 + [[0.0, 0.0, -0.9]] * 30)
+    places = np.arange(40)
+
+    votes = boxes_of_image_instances(points, places, {"c": picture_mask(range(10))}, [box("a")])
+
+    assert votes == {"c": "a"}
+
+
+def test_points_of_two_boxes_belong_to_neither():
+    points, places = seen()
+
+    votes = boxes_of_image_instances(
+        points, places, {"c": picture_mask(range(10))}, [box("a"), box("b")]
+    )
+
+    assert votes == {"c": None}
+
+
+def test_a_scene_without_boxes_has_nothing_to_join():
+    points, places = seen()
+
+    assert boxes_of_image_instances(points, places, {"c": picture_mask(range(10))}, []) == {}
