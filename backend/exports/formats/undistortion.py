@@ -25,7 +25,9 @@ class Undistortion:
         """An undistorted JPEG. Without distortion a JPEG is passed on as it is."""
         if not self.lens.is_distorted and encoded.startswith(b"\xff\xd8\xff"):
             return encoded
-        pixels = np.asarray(PillowImage.open(io.BytesIO(encoded)).convert("RGB"))
+        pixels = np.asarray(
+            PillowImage.open(io.BytesIO(encoded), formats=["JPEG", "PNG"]).convert("RGB")
+        )
         straight = self._remapped(pixels, smooth=True) if self.lens.is_distorted else pixels
         out = io.BytesIO()
         PillowImage.fromarray(straight).save(out, "JPEG", quality=QUALITY)
