@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 # What one file may unpack to: an archive from outside may claim anything.
 MAX_FILE_BYTES = 2 * 2**30
 _EXTENSIONS = ("jpg", "png")
+
+
+Box = TypeVar("Box", layout.HistoricCuboid, layout.HistoricRectangle)
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,14 @@ class History:
     @cached_property
     def rectangles(self) -> list[layout.HistoricRectangle]:
         return [layout.HistoricRectangle(**row) for row in self._rows(layout.RECTANGLES)]
+
+    @cached_property
+    def cuboids_by_frame(self) -> dict[int, list[layout.HistoricCuboid]]:
+        return _by_frame(self.cuboids)
+
+    @cached_property
+    def rectangles_by_frame(self) -> dict[int, list[layout.HistoricRectangle]]:
+        return _by_frame(self.rectangles)
 
     def edits(self) -> Iterator[layout.HistoricEdit]:
         for number, line in enumerate(self._files.read(layout.EDITS).splitlines()):
@@ -219,8 +230,8 @@ class _Frames:
                 size=(row.size[0], row.size[1], row.size[2]),
                 heading=row.heading,
             )
-            for row in self._history.cuboids
-            if row.frame == index and row.until_revision is None
+            for row in self._history.cuboids_by_frame.get(index, ())
+            if row.until_revision is None
         ]
         rectangles = [
             RectangleLabel(
@@ -229,9 +240,9 @@ class _Frames:
                 sensor=row.sensor,
                 corners_px=(c[0], c[1], c[2], c[3]),
             )
-            for row in self._history.rectangles
+            for row in self._history.rectangles_by_frame.get(index, ())
             for c in [row.corners_px]
-            if row.frame == index and row.track in tracks
+            if row.track in tracks
         ]
         return FrameLabels(tuple(masks), tuple(cuboids), tuple(rectangles))
 
@@ -287,6 +298,13 @@ class _Files:
             return ParquetFile(io.BytesIO(self.read(name)))
         except (ArrowException, OSError) as error:
             raise _broken(name, error) from error
+
+
+def _by_frame(rows: list[Box]) -> dict[int, list[Box]]:
+    frames: dict[int, list[Box]] = {}
+    for row in rows:
+        frames.setdefault(row.frame, []).append(row)
+    return frames
 
 
 def _sensor(described: dict[str, Any]) -> Sensor:
