@@ -8,7 +8,8 @@ from django.db import transaction
 
 from backend.annotations.actions import create_document
 from backend.annotations.imported import Counts
-from backend.imports.importing import Stopwatch, Watch, nobody, store_readings
+from backend.imports.importing import Stopwatch, Watch, nobody
+from backend.imports.intake import store_readings
 from backend.imports.report import Report, Tally
 from backend.jobs import actions as jobs
 from backend.jobs.models import Job

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from backend.accounts.models import User
-from backend.imports import importing, tasks
+from backend.imports import tasks
 from backend.imports.importing import import_scene
 from backend.imports.management.commands.setup_demo import read_passwords
 from backend.imports.models import Upload
@@ -113,7 +113,7 @@ def test_a_full_disk_is_said_in_those_words(reader, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(importing.storage, "write_sweep", full)
+    monkeypatch.setattr(storage, "write_sweep", full)
     build_project("p")
 
     with pytest.raises(CommandError, match="the disk is full"):
