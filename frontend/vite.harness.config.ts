@@ -20,5 +20,9 @@ export default defineConfig({
       { find: "@", replacement: here("src") },
     ],
   },
-  build: { target: "es2022", assetsInlineLimit: 0 },
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0,
+    rolldownOptions: { input: [`${harness}/index.html`, `${harness}/bench.html`] },
+  },
 });

@@ -23,6 +23,9 @@ KINDS = {
     "image": binary.KIND_IMAGE,
     "proxy": binary.KIND_PROXY,
     "labels": binary.KIND_LABELS,
+    # For tests/bench only: other ways to send the same points.
+    "p8": binary.KIND_SWEEP,
+    "float32": binary.KIND_SWEEP,
 }
 POLICY = (
     b"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline';"
@@ -34,7 +37,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
-        await _bulk(receive, send)
+        await _bulk(receive, send, bytes_per_s=int(scope["query_string"] or b"0"))
     elif scope["type"] == "http":
         await _file(scope["path"], send)
 
@@ -49,7 +52,8 @@ async def _file(path: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": file.read_bytes() if found else b""})
 
 
-async def _bulk(receive: Receive, send: Send) -> None:
+async def _bulk(receive: Receive, send: Send, *, bytes_per_s: int) -> None:
+    """bytes_per_s: as a slower network would take them; 0 sends as fast as it goes."""
     await receive()
     await send({"type": "websocket.accept"})
     waiting: list[dict[str, Any]] = []
@@ -78,6 +82,8 @@ async def _bulk(receive: Receive, send: Send) -> None:
                     news.clear()
                     await news.wait()
                 credit -= len(chunk)
+                if bytes_per_s:
+                    await asyncio.sleep(len(chunk) / bytes_per_s)
                 await send({"type": "websocket.send", "bytes": chunk})
         news.clear()
         waiter = asyncio.create_task(news.wait())

@@ -1,0 +1,60 @@
+"""Bench area `browser`: from asking for a sweep to its points in a GPU buffer, against float32.
+
+    python -m tests.bench.browser [--full] [--json FILE]
+
+A real Chromium, a real socket, the product's own bulk socket and decoder. The three ways take
+turns, so that a slow moment of the machine meets all of them. Measured over loopback, where the
+browser's own intake is the limit, and (`link`) as over a network of 100 Mbit/s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from statistics import median
+
+from tests.bench.page import bench_page
+
+LINK_BYTES_PER_S = 100_000_000 // 8  # an office network
+
+
+def measure(*, full: bool = False) -> dict[str, float]:
+    """name -> number; the unit ends the name."""
+    repetitions = 60 if full else 15
+    with bench_page() as (page, facts):
+        times = page.evaluate(f"bench.requestToGpu({repetitions})")
+        linked = page.evaluate(
+            f"bench.requestToGpu({max(3, repetitions // 5)}, {LINK_BYTES_PER_S})"
+        )
+        masks = page.evaluate(f"bench.masks({repetitions})")
+    figures = {f"browser_{name}": number for name, number in facts.items()}
+    for name, values in (times | masks).items():
+        figures[f"browser_{name}_median_ms"] = median(values)
+        figures[f"browser_{name}_best_ms"] = min(values)
+    figures["browser_float32_over_d1_x"] = median(times["float32"]) / median(times["d1"])
+    figures["browser_float32_over_d1_best_x"] = min(times["float32"]) / min(times["d1"])
+    figures["browser_playing_float32_over_d1_x"] = median(times["float32_playing"]) / median(
+        times["d1_playing"]
+    )
+    figures["browser_link_d1_median_ms"] = median(linked["d1"])
+    figures["browser_link_float32_median_ms"] = median(linked["float32"])
+    figures["browser_link_float32_over_d1_x"] = median(linked["float32"]) / median(linked["d1"])
+    figures["browser_decode_ns_per_point"] = 1e6 * median(times["decode"]) / facts["points"]
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    figures = measure(full=options.full)
+    for name, number in figures.items():
+        print(f"{name:44s} {number:12.3f}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Bench area `render`: hover pick and recolouring, with few points on the screen and with many.
+
+    python -m tests.bench.render [--full] [--json FILE]
+
+Without a graphics card only the ratios mean anything: SwiftShader draws on the processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from statistics import median
+
+from tests.bench.page import bench_page
+
+COUNTS = {"200k": 200_000, "1m": 1_000_000, "4m": 4_000_000}
+COUNTS_FULL = COUNTS | {"10m": 10_000_000}
+
+
+def measure(*, full: bool = False) -> dict[str, float]:
+    """name -> number; the unit ends the name."""
+    counts = COUNTS_FULL if full else COUNTS
+    figures: dict[str, float] = {}
+    with bench_page() as (page, _):
+        for label, count in counts.items():
+            for name, values in page.evaluate(f"bench.render({count}, 25)").items():
+                figures[f"render_{name}_{label}_median_ms"] = median(values)
+                figures[f"render_{name}_{label}_best_ms"] = min(values)
+    most = list(counts)[-1]
+    for name in ("pick", "recolour", "draw"):
+        many = figures[f"render_{name}_{most}_median_ms"]
+        figures[f"render_{name}_{most}_over_200k_x"] = (
+            many / figures[f"render_{name}_200k_median_ms"]
+        )
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    figures = measure(full=options.full)
+    for name, number in figures.items():
+        print(f"{name:44s} {number:12.3f}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
