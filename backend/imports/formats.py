@@ -3,4 +3,8 @@
 Web processes know the names only: readers need packages that the web image does not have.
 """
 
-TITLES = {"waymo": "Waymo Open Dataset"}
+TITLES = {
+    "waymo": "Waymo Open Dataset",
+    "native": "Masklet archive",
+    "waymo-4dseg": "Waymo-4DSeg",
+}

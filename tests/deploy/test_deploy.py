@@ -214,7 +214,8 @@ def test_what_the_entry_points_name_can_be_imported(target: str):
 
 
 def test_the_web_process_loads_neither_pytorch_nor_the_libraries_of_workers():
-    heavy = ("torch", "pyarrow", "cv2", "numba", "scipy", "inference.predictor")
+    heavy = ("torch", "pyarrow", "cv2", "numba", "scipy", "google_crc32c", "inference.predictor",
+             "inference.datasets", "inference.world")  # fmt: skip
 
     loaded = run(
         [sys.executable, "-c",

@@ -37,13 +37,8 @@ STUFF_INSTANCE = 0
 HIGHEST_PICKLE = 4  # what Python 3.8 of the layout's users still reads
 
 
-def write(
-    snapshot: Snapshot, folder: Path, report: SceneReport, with_readings: bool
-) -> Iterator[None]:
-    """Add one sequence to the data set in `folder`; yields after each frame.
-
-    Readings are part of the layout: they are written in any case.
-    """
+def write(snapshot: Snapshot, folder: Path, report: SceneReport) -> Iterator[None]:
+    """Add one sequence to the data set in `folder`, readings included; yields after each frame."""
     sequence = report.folder
     source = snapshot.source
     report.tracks = len(snapshot.tracks)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 
 from backend.annotations.models import Document, Edit, Mask
 from backend.exports.actions import wish, write_export, zip_folder
@@ -154,6 +155,19 @@ def test_a_zip_file_reads_like_its_folder(labelled: Labelled, tmp_path: Path):
     assert len(scene.frames) == 3
     assert len(scene.frames[0].sweeps[LIDAR]) == 300
     assert len(scene.frames[0].labels.masks) == 5
+
+
+def test_an_archive_is_imported_by_the_import_command(labelled: Labelled, tmp_path: Path):
+    out = tmp_path / "out.zip"
+    call_command(
+        "export_labels", str(labelled.scene.pk), str(out), format="native",
+        include_unreviewed=True, with_readings=True,
+    )  # fmt: skip
+    elsewhere = build_project("elsewhere")
+
+    call_command("import_scene", str(out), project="elsewhere", format="native")
+
+    assert masks_of(elsewhere.scenes.get()) == masks_of(labelled.scene)
 
 
 def test_an_export_is_of_one_revision_whatever_is_edited_meanwhile(
