@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,8 @@ class Command(BaseCommand):
             by=None,
             worker=worker_name(),
         )
+        # What goes wrong is said once, in the command's own last line.
+        logging.getLogger("backend.jobs.actions").setLevel(logging.ERROR)
         try:
             run_claimed(job, lambda job: import_recording(job, watch=self._show), expected=EXPECTED)
         except KeyboardInterrupt:
@@ -57,6 +62,17 @@ class Command(BaseCommand):
         self.stdout.write(f"scene {scenes}: {report['summary']}")
         for problem in report.get("skipped", []):
             self.stderr.write(f"note: {problem['message']}")
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """What goes wrong is said once, in the command's own last line."""
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def project_named(text: str) -> Project:
