@@ -3,6 +3,7 @@ import { type Camera, cameraFromEgo, cameraOf, projectPoint } from "@/geometry/p
 import type { Matrix4 } from "@/geometry/transforms";
 import type { Sensor } from "@/protocol/messages";
 import type { LabelMap } from "./LabelMaps";
+import { LoadingNote } from "./LoadingNote";
 import { PanePointer } from "./PanePointer";
 import { PictureRenderer } from "./PictureRenderer";
 import { PictureView } from "./PictureView";
@@ -17,11 +18,11 @@ const OVERLAY_POINT_PX = 2;
 /** One camera's picture at the timeline's frame, with masks, points and clicks over it. */
 export class ImageViewport {
   private readonly shared: Shared;
-  private readonly renderer: PictureRenderer;
   private readonly sensor: Sensor;
   private readonly camera: Camera;
   private readonly view: PictureView;
   private readonly canvas = document.createElement("canvas");
+  private readonly loading: LoadingNote;
   private readonly pointer: PanePointer;
   private readonly stop: (() => void)[];
   private readonly resize: ResizeObserver;
@@ -39,9 +40,10 @@ export class ImageViewport {
     this.camera = cameraOf(this.sensor);
     this.view = new PictureView(this.camera.widthPx, this.camera.heightPx);
     this.shared = sharedOf(sources);
-    this.renderer = takeRenderer(this.shared);
+    takeRenderer(this.shared);
+    this.loading = new LoadingNote(container);
     this.canvas.style.cssText = "position:absolute;inset:0;width:100%;height:100%;display:block";
-    container.append(this.canvas);
+    container.prepend(this.canvas);
     this.pointer = new PanePointer(container, this.gestures());
     this.stop = this.listen();
     this.resize = new ResizeObserver(() => this.fit());
@@ -63,7 +65,9 @@ export class ImageViewport {
   /** CSS pixels from the pane's top left to the pixel and its track; null outside the picture. */
   pick(x: number, y: number): Pick | null {
     const [u, v] = this.view.pixelAt(x, y);
-    if (!this.view.isInside([u, v])) return null;
+    // While the frame's own picture is still on its way, there is nothing to be picked.
+    const isShown = this.shownFrame === this.sources.timeline.frame;
+    if (!isShown || !this.view.isInside([u, v])) return null;
     const tracks = this.labels()?.tracks;
     const track = tracks?.[Math.floor(v) * this.camera.widthPx + Math.floor(u)] ?? NO_TRACK;
     return { position: [u, v], track: this.visible(track), sensor: this.sensor.number };
@@ -97,6 +101,7 @@ export class ImageViewport {
     for (const stop of this.stop) stop();
     this.resize.disconnect();
     this.pointer.dispose();
+    this.loading.dispose();
     this.canvas.remove();
     giveRendererBack(this.shared);
   }
@@ -145,10 +150,12 @@ export class ImageViewport {
     if (this.needsFull()) cache.wantFull(frame, number);
     const image = cache.image(frame, number) ?? null;
     const isUnderWay = !image && this.hasReading(frame);
+    this.loading.show(isUnderWay ? frame : null);
     if (isUnderWay && this.shownFrame >= 0 && this.shownFrame !== frame) return; // keep the last
     if (image) this.shownFrame = frame;
     const { width, height } = this.canvas;
-    this.renderer.draw(
+    const renderer = rendererOf(this.shared);
+    renderer.draw(
       {
         sensor: number,
         camera: this.camera,
@@ -167,7 +174,7 @@ export class ImageViewport {
       height,
     );
     const context = this.canvas.getContext("2d")!;
-    context.drawImage(this.renderer.canvas, 0, 0, width, height, 0, 0, width, height);
+    context.drawImage(renderer.canvas, 0, 0, width, height, 0, 0, width, height);
     const marks = (prompts?.prompts ?? []).filter(
       (mark) => mark.frame === frame && mark.sensor === number,
     );
@@ -251,10 +258,18 @@ interface InUse {
 const renderers = new WeakMap<Shared, InUse>();
 
 /** One renderer for all pictures of a scene, given up with the last of them. */
-function takeRenderer(shared: Shared): PictureRenderer {
+function takeRenderer(shared: Shared): void {
   const inUse = renderers.get(shared) ?? { renderer: new PictureRenderer(shared.lut), users: 0 };
   renderers.set(shared, inUse);
   inUse.users += 1;
+}
+
+function rendererOf(shared: Shared): PictureRenderer {
+  const inUse = renderers.get(shared)!;
+  if (inUse.renderer.isLost) {
+    inUse.renderer.dispose();
+    inUse.renderer = new PictureRenderer(shared.lut);
+  }
   return inUse.renderer;
 }
 

@@ -83,6 +83,11 @@ export class PictureRenderer {
     });
   }
 
+  /** The graphics driver has taken the context away; a new renderer gets a new one. */
+  get isLost(): boolean {
+    return this.gl.isContextLost();
+  }
+
   dispose(): void {
     this.stop();
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();

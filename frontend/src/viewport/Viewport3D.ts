@@ -2,6 +2,7 @@ import { CloudRenderer } from "./CloudRenderer";
 import { CuboidLayer } from "./CuboidLayer";
 import { GroundLayer } from "./GroundLayer";
 import type { Layer } from "./Layer";
+import { LoadingNote } from "./LoadingNote";
 import { OrbitCamera } from "./OrbitCamera";
 import { PanePointer } from "./PanePointer";
 import { type Hit, Picker } from "./Picker";
@@ -25,6 +26,7 @@ export class Viewport3D {
   private readonly picker: Picker;
   private readonly points: PointCloudLayer;
   private readonly layers: Layer[];
+  private readonly loading: LoadingNote;
   private readonly pointer: PanePointer;
   private readonly shared: Shared;
   private readonly stop: (() => void)[];
@@ -53,6 +55,7 @@ export class Viewport3D {
       new PromptLayer(prompts, isLidar, this.cloud.pixelRatio),
     ];
     for (const layer of this.layers) this.cloud.addLines(layer.object);
+    this.loading = new LoadingNote(container);
     this.pointer = new PanePointer(container, this.gestures());
     const all = (): void => this.draw({ points: true, layers: true });
     this.stop = [
@@ -71,6 +74,8 @@ export class Viewport3D {
       }),
       prompts?.changed.on(() => this.draw({ layers: true })) ?? (() => undefined),
     ];
+    // Three restores its own; what was drawn is gone.
+    this.cloud.renderer.domElement.addEventListener("webglcontextrestored", all);
     this.resize = new ResizeObserver(() => this.fit());
     this.resize.observe(container);
     this.fit();
@@ -108,6 +113,7 @@ export class Viewport3D {
     for (const stop of this.stop) stop();
     this.resize.disconnect();
     this.pointer.dispose();
+    this.loading.dispose();
     this.points.dispose();
     for (const layer of this.layers) layer.dispose();
     this.cloud.dispose();
@@ -160,7 +166,9 @@ export class Viewport3D {
       selectedTrack: selection.track,
     });
     const lidars = this.lidarsIn(frame);
-    if (lidars.some((sensor) => !cache.sweep(frame, sensor))) return;
+    const isUnderWay = lidars.some((sensor) => !cache.sweep(frame, sensor));
+    this.loading.show(isUnderWay ? frame : null);
+    if (isUnderWay) return;
     if (this.shownFrame !== frame) this.areLayersStale = true;
     this.shownFrame = frame;
     for (const sensor of this.sources.scene.sensors.keys()) {
