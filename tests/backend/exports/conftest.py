@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from backend.projects.models import Role
 from tests.backend.exports.labelling import Labelled, label_scene
 from tests.builders import build_project, build_stored_scene, build_user
+
+
+@pytest.fixture(autouse=True)
+def own_data(settings, tmp_path: Path) -> None:
+    """Exports are written aside below DATA, and leftovers there are removed."""
+    settings.DATA = tmp_path / "data"
 
 
 @pytest.fixture

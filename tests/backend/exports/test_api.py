@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
+from datetime import timedelta
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 
+from backend.exports import api as export_api
 from backend.exports import tasks as export_tasks
 from backend.exports.models import Archive
 from backend.exports.tasks import aside, run_export
@@ -190,3 +194,29 @@ def test_an_archive_that_is_gone_from_storage_is_not_found(labelled: Labelled, m
     default_storage.delete(Archive.objects.get(job=job).key)
 
     assert manager.get(f"/api/exports/{job.pk}/download").status_code == 404
+
+
+def test_leftovers_of_ended_jobs_and_deleted_projects_go_with_the_next_export(
+    labelled: Labelled, manager: Client, monkeypatch: pytest.MonkeyPatch
+):
+    accept(labelled)
+    kept = made(manager, labelled)
+    ended = aside(Job(pk=kept.pk))
+    ended.mkdir(parents=True)
+    default_storage.save("exports/0.zip", ContentFile(b"of a deleted project"))
+    monkeypatch.setattr(export_tasks, "FORGOTTEN_AFTER", timedelta(0))
+
+    made(manager, labelled)
+
+    assert not ended.exists()
+    assert not default_storage.exists("exports/0.zip")
+    assert default_storage.exists(f"exports/{kept.pk}.zip")
+
+
+async def test_a_download_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch):
+    await asyncio.to_thread(default_storage.save, "exports/1.zip", ContentFile(b"0123456789"))
+    monkeypatch.setattr(export_api, "CHUNK_BYTES", 4)
+
+    pieces = [piece async for piece in export_api.chunks("exports/1.zip")]
+
+    assert pieces == [b"0123", b"4567", b"89"]
