@@ -23,8 +23,8 @@ from inference.scene import Frame, Sensor
 from inference.world.drive import make_drive
 
 
-def write_scene(out: Path, frame_count: int) -> None:
-    scene = make_drive(seed=3, rig="demo", length=200)
+def write_scene(out: Path, frame_count: int, rig: str = "demo") -> None:
+    scene = make_drive(seed=3, rig=rig, length=200)
     out.mkdir(parents=True, exist_ok=True)
     numbers = {sensor.name: number for number, sensor in enumerate(scene.sensors)}
     tracks: dict[str, int] = {}
