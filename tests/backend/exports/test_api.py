@@ -9,18 +9,22 @@ import zipfile
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.test import Client
+from django.db import connections
+from django.test import AsyncClient, Client
 
+from backend.accounts.models import User
 from backend.exports import api as export_api
 from backend.exports import tasks as export_tasks
 from backend.exports.models import Archive
 from backend.exports.tasks import aside, run_export
 from backend.jobs import actions as jobs
-from backend.jobs.models import Job, State
+from backend.jobs.models import Job, Kind, State
+from backend.projects.models import Role
 from tests.backend.exports.labelling import Labelled, accept
-from tests.builders import build_project, build_scene, build_stored_scene
+from tests.builders import build_project, build_scene, build_stored_scene, build_user
 
 
 @pytest.fixture
@@ -220,3 +224,26 @@ async def test_a_download_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch
     pieces = [piece async for piece in export_api.chunks("exports/1.zip")]
 
     assert pieces == [b"0123", b"4567", b"89"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_download_streams_through_the_asgi_server(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(export_api, "CHUNK_BYTES", 4)
+
+    @sync_to_async
+    def stored() -> tuple[User, Job]:
+        project = build_project()
+        job = Job.objects.create(kind=Kind.EXPORT, project=project, state=State.DONE)
+        default_storage.save("exports/1.zip", ContentFile(b"0123456789"))
+        Archive.objects.create(job=job, key="exports/1.zip", file_name="a.zip", size=10)
+        return build_user(project=project, role=Role.MANAGER), job
+
+    user, job = await stored()
+    client = AsyncClient()
+    await client.aforce_login(user)
+
+    answer = await client.get(f"/api/exports/{job.pk}/download")
+
+    assert answer.is_async
+    assert [piece async for piece in answer.streaming_content] == [b"0123", b"4567", b"89"]
+    await sync_to_async(connections.close_all)()  # of the views' thread
