@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 import type { ViteUserConfig } from "vitest/config";
@@ -16,6 +17,21 @@ const packagesForTests: Plugin = {
   },
 };
 
+/** The licences of what is bundled travel with it. */
+const licences: Plugin = {
+  name: "licences",
+  apply: "build",
+  generateBundle() {
+    const { dependencies } = JSON.parse(readFileSync(here("package.json"), "utf8"));
+    const texts = [...Object.keys(dependencies), "@preact/signals-core"].map((name) => {
+      const folder = here(`node_modules/${name}`);
+      const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
+      return `${name}\n\n${file ? readFileSync(`${folder}/${file}`, "utf8") : "see its home page"}`;
+    });
+    this.emitFile({ type: "asset", fileName: "LICENCES.txt", source: texts.join("\n\n\n") });
+  },
+};
+
 const test: ViteUserConfig["test"] = {
   dir: here("../tests/frontend"),
   include: ["**/*.test.{ts,tsx}"],
@@ -23,7 +39,7 @@ const test: ViteUserConfig["test"] = {
 
 export default defineConfig({
   base: "/static/app/", // Django serves the build there
-  plugins: [packagesForTests],
+  plugins: [packagesForTests, licences],
   resolve: { alias: { "@": here("src") } },
   server: { fs: { allow: [here("..")] } },
   worker: { format: "es" },

@@ -233,7 +233,7 @@ export class ImageViewport {
         const { tool } = this.pointer;
         tool?.onPointerMove?.(this.input(event, x, y));
       },
-      leave: () => undefined,
+      describeNothing: (event: MouseEvent) => ({ ...this.input(event, -1, -1), pick: null }),
     };
   }
 

@@ -1,4 +1,4 @@
-import { changedSpan, NO_TRACK, paintMasks } from "@/geometry/masks";
+import { changedSpan, NO_TRACK, type Painted, paintMasks } from "@/geometry/masks";
 import { Emitter } from "@/store/Emitter";
 import type { LabelDocument } from "@/store/LabelDocument";
 
@@ -20,6 +20,7 @@ export class LabelMaps {
   readonly changed = new Emitter<"all" | ReadonlySet<string>>();
   private frame = -1;
   private readonly maps = new Map<number, LabelMap>();
+  private readonly paintedFrames = new Map<number, number>(); // by sensor
   private readonly stale = new Set<number>();
   private versions = 0;
 
@@ -51,15 +52,22 @@ export class LabelMaps {
   }
 
   private paint(sensor: number, size: number, before: LabelMap | undefined): LabelMap {
-    const tracks = new Uint16Array(size);
-    const masks = this.document.masksAt(this.frame)?.get(sensor) ?? [];
-    paintMasks(
-      tracks,
-      masks.filter(({ track }) => track < NO_TRACK),
+    const masks = (this.document.masksAt(this.frame)?.get(sensor) ?? []).filter(
+      ({ track }) => track < NO_TRACK,
     );
-    if (!before || before.tracks.length !== size) {
-      return { tracks, version: ++this.versions, before: -1, changed: null };
-    }
+    const isSameFrame = this.paintedFrames.get(sensor) === this.frame;
+    this.paintedFrames.set(sensor, this.frame);
+    const hasSameSize = before?.tracks.length === size;
+    if (before && hasSameSize && isSameFrame) return this.repaint(before, masks);
+    // Maps of pictures have megabytes: playing through a drive paints them into the same ones.
+    const tracks = before && hasSameSize ? before.tracks : new Uint16Array(size);
+    paintMasks(tracks, masks);
+    return { tracks, version: ++this.versions, before: -1, changed: null };
+  }
+
+  private repaint(before: LabelMap, masks: readonly Painted[]): LabelMap {
+    const tracks = new Uint16Array(before.tracks.length);
+    paintMasks(tracks, masks);
     const changed = changedSpan(before.tracks, tracks);
     if (!changed) return before;
     return { tracks, version: ++this.versions, before: before.version, changed };

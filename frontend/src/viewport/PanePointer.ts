@@ -11,7 +11,8 @@ export interface PaneGestures {
   zoom(x: number, y: number, factor: number): void;
   pivot?(x: number, y: number): void;
   hover(event: MouseEvent, x: number, y: number): void;
-  leave(): void;
+  /** What the tool hears when the pointer leaves: nothing is under it any more. */
+  describeNothing(event: MouseEvent): PointerInput;
 }
 
 type Drag = "tool" | "orbit" | "pan";
@@ -42,7 +43,9 @@ export class PanePointer {
     on("pointermove", (event) => this.move(event));
     on("pointerup", (event) => this.up(event));
     on("pointercancel", () => this.abandon());
-    on("pointerleave", () => gestures.leave());
+    on("pointerleave", (event) => {
+      if (!this.press) this.tool?.onPointerMove?.(gestures.describeNothing(event));
+    });
     on("wheel", (event) => this.wheel(event));
     on("dblclick", (event) => {
       this.tool?.onDoubleClick?.(gestures.describe(event, ...this.at(event)));

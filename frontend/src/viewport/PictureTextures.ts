@@ -68,8 +68,9 @@ export class LabelTexture {
   set(map: LabelMap): void {
     if (this.uploaded?.version === map.version) return;
     const { gl, width, height } = this;
-    const box = this.uploaded
-      ? changedBox(this.uploaded.tracks, map.tracks, width)
+    const isNext = this.uploaded !== null && map.before === this.uploaded.version;
+    const box = isNext
+      ? changedBox(this.uploaded!.tracks, map.tracks, width)
       : { u: 0, v: 0, width, height };
     this.uploaded = map;
     if (!box) return;

@@ -229,8 +229,9 @@ export class Viewport3D {
         this.draw({ points: true });
       },
       hover: (event: MouseEvent, x: number, y: number) => void this.hover(event, x, y),
-      leave: () => {
+      describeNothing: (event: MouseEvent) => {
         this.hovered = null;
+        return this.input(event, -1, -1, null);
       },
     };
   }
@@ -240,9 +241,10 @@ export class Viewport3D {
     this.hovered = { event, x, y };
     const ratio = this.cloud.pixelRatio;
     const hit = await this.picker.pickLater(x * ratio, y * ratio);
-    if (hit === undefined) return; // the read under way will come back to the latest place
-    this.pointer.tool?.onPointerMove?.(this.input(event, x, y, this.described(hit)));
     const latest = this.hovered;
+    // A read under way comes back to the latest place; a pointer that has left wants no answer.
+    if (hit === undefined || !latest) return;
+    this.pointer.tool?.onPointerMove?.(this.input(event, x, y, this.described(hit)));
     if (latest && latest.event !== event) void this.hover(latest.event, latest.x, latest.y);
   }
 

@@ -50,8 +50,22 @@ test("a track whose draw order may have changed repaints", () => {
   expect([...maps.map(0, 1, 6).tracks]).toEqual([5, 5, 5, 6, N, N]);
 });
 
-test("another frame is painted anew, and all of it may differ when its size does", () => {
-  maps.map(0, 1, 6);
+test("another frame is painted anew, and all of it may differ", () => {
+  const first = maps.map(0, 1, 6);
+  masks.set(1, [mask(8, 5, 1)]);
 
-  expect(maps.map(1, 1, 7)).toMatchObject({ changed: null });
+  const other = maps.map(1, 1, 6);
+
+  expect([...other.tracks]).toEqual([N, N, N, N, N, 8]);
+  expect(other).toMatchObject({ before: -1, changed: null });
+  expect(other.version).not.toBe(first.version);
+  expect(maps.map(2, 1, 7).tracks).toHaveLength(7);
+});
+
+test("news of the frame before does not reach the frame on the screen", () => {
+  maps.map(0, 1, 6);
+  const shown = maps.map(1, 1, 6);
+  changed.emit({ tracks: new Set(), readings: new Set(["0:1"]) });
+
+  expect(maps.map(1, 1, 6)).toBe(shown);
 });
