@@ -32,13 +32,18 @@ export interface CacheStatus {
   error: string | null; // in words for a person; null when all is well
 }
 
+interface Failure {
+  message: string;
+  askAgainAt: number; // performance.now()
+}
+
 interface Stored<T> {
   frame: number;
   bytes: number;
   value: T;
 }
 
-const RETRY_UNAVAILABLE_MS = 5000;
+const RETRY_MS = 5000;
 const STATUS_MS = 500;
 
 /**
@@ -55,7 +60,7 @@ export class FrameCache {
   private readonly decoded = new Map<string, Stored<DecodedSweep | DecodedImage>>();
   private readonly decoding = new Set<string>();
   private readonly outstanding = new Map<number, Wanted>(); // by request number
-  private readonly unavailable = new Map<string, number>(); // when to ask again
+  private readonly failures = new Map<string, Failure>();
   private readonly full = new Set<number>(); // cameras whose full size is wanted
   private fullFrame = -1;
   private readonly socket: BulkSocket;
@@ -65,7 +70,7 @@ export class FrameCache {
   private isClosed = false;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private statusTimer: ReturnType<typeof setTimeout> | undefined;
-  private error: string | null = null;
+  private connectionError: string | null = null;
   private recentBytes = 0;
   private statusSince = performance.now();
 
@@ -105,9 +110,11 @@ export class FrameCache {
   /** Whether all of a frame can be shown at once. */
   isReady(frame: number): boolean {
     const description = this.scene.frames[frame];
-    if (!description || this.document.masksAt(frame) === undefined) return false;
+    if (!description) return false;
+    const labels = keyOf({ kind: "labels", frame, sensor: null });
+    if (this.document.masksAt(frame) === undefined && !this.failures.has(labels)) return false;
     return this.readingsOf(description).every(
-      (object) => this.decoded.has(keyOf(object)) || this.unavailable.has(keyOf(object)),
+      (object) => this.decoded.has(keyOf(object)) || this.failures.has(keyOf(object)),
     );
   }
 
@@ -135,7 +142,7 @@ export class FrameCache {
     return {
       onOpen: () => {
         this.outstanding.clear();
-        this.error = null;
+        this.connectionError = null;
         this.planSoon();
         this.report();
       },
@@ -162,7 +169,7 @@ export class FrameCache {
       },
       onLost: (reason: string, willRetry: boolean) => {
         this.outstanding.clear();
-        this.error = willRetry ? `Pictures and points: ${reason}; trying again` : reason;
+        this.connectionError = willRetry ? `Pictures and points: ${reason}; trying again` : reason;
         this.report();
       },
     };
@@ -195,6 +202,9 @@ export class FrameCache {
       this.compressed.delete(key),
     );
     this.dropUnwanted(wantedKeys);
+    for (const key of [...this.failures.keys()]) {
+      if (!wantedKeys.has(key)) this.failures.delete(key); // the playhead is elsewhere by now
+    }
     this.request(wanted);
     this.report();
   }
@@ -236,6 +246,7 @@ export class FrameCache {
         const value = await this.decoders.decode(kind, bytes);
         this.decoded.set(key, { frame, bytes: bytesOfImage(value), value });
       }
+      this.failures.delete(key);
       if (sensor !== null) this.arrived.emit({ frame, sensor });
     } catch (error) {
       this.compressed.delete(key);
@@ -248,10 +259,12 @@ export class FrameCache {
 
   private failed(object: Wanted, reason: string): void {
     const name = object.sensor === null ? "labels" : this.scene.sensors.get(object.sensor)?.name;
-    this.error = `Frame ${object.frame}, ${name}: ${reason}`;
-    this.unavailable.set(keyOf(object), performance.now() + RETRY_UNAVAILABLE_MS);
+    this.failures.set(keyOf(object), {
+      message: `Frame ${object.frame}, ${name}: ${reason}`,
+      askAgainAt: performance.now() + RETRY_MS,
+    });
     clearTimeout(this.retryTimer);
-    this.retryTimer = setTimeout(() => this.planSoon(), RETRY_UNAVAILABLE_MS);
+    this.retryTimer = setTimeout(() => this.planSoon(), RETRY_MS);
     this.planSoon();
   }
 
@@ -279,11 +292,8 @@ export class FrameCache {
     const key = keyOf(object);
     if (this.compressed.has(key) || this.decoded.has(key) || this.decoding.has(key)) return false;
     if (object.kind === "labels" && this.document.masksAt(object.frame) !== undefined) return false;
-    const askAgainAt = this.unavailable.get(key);
-    if (askAgainAt === undefined) return true;
-    if (askAgainAt > performance.now()) return false;
-    this.unavailable.delete(key);
-    return true;
+    const failure = this.failures.get(key);
+    return failure === undefined || failure.askAgainAt <= performance.now();
   }
 
   /** Lets go of what is furthest from the playhead, never of what the plan wants decoded. */
@@ -345,7 +355,7 @@ export class FrameCache {
         loaded: rangesOf(this.scene.frames.length, (frame) => this.isLoaded(frame)),
         bytesPerSecond: this.recentBytes / seconds,
         isConnected: this.socket.isOpen,
-        error: this.error,
+        error: this.connectionError ?? [...this.failures.values()].at(-1)?.message ?? null,
       });
       this.statusSince = now;
       if (this.recentBytes > 0) this.report(); // once more, so that the rate falls back to 0

@@ -25,7 +25,7 @@ export class LoadingNote {
       return;
     }
     this.timer = setTimeout(() => {
-      this.element.textContent = `Loading frame ${frame + 1} …`;
+      this.element.textContent = `Loading frame ${frame} …`;
       this.element.style.display = "block";
     }, PATIENCE_MS);
   }

@@ -202,6 +202,10 @@ test("an object that cannot be had is reported, does not hold up play, and is tr
 
   await vi.advanceTimersByTimeAsync(5000);
   expect(server.askedNames()).toEqual(["sweep 0 1"]);
+  await answerAll(server);
+  await vi.advanceTimersByTimeAsync(600);
+  expect(states.at(-1)).toBeNull();
+  expect(cache.sweep(0, 1)).toBeDefined();
 });
 
 test("over budget, what is furthest from the playhead goes first", async () => {
