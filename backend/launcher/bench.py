@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import re
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from backend.launcher.places import CHECKOUT
-from backend.launcher.refusals import CannotGoOn
+from backend.launcher.progress import say
+from backend.launcher.services import migrate, throw_away_services
+
+if TYPE_CHECKING:
+    from tests.bench.report import Report
 
 FOLDER = CHECKOUT / "tests" / "bench"
-NO_AREAS = {"__init__", "report"}
 
 
 @dataclass(frozen=True)
@@ -23,10 +32,11 @@ class Asked:
 
 
 def areas() -> list[str]:
+    """The files that measure something; the others are what these share."""
     return sorted(
         path.stem
         for path in FOLDER.glob("*.py")
-        if path.stem not in NO_AREAS and not path.stem.startswith("_")
+        if re.search(r"^def (run|measure)\(", path.read_text(), re.MULTILINE)
     )
 
 
@@ -36,28 +46,51 @@ def parse_bench(rest: list[str]) -> Asked:
     )
     parser.add_argument("area", nargs="?", default="all", choices=["all", *areas()])
     parser.add_argument("--full", action="store_true", help="the whole set, however long it takes")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument(
+        "--json", type=Path, help="also write the figures; with --full, go on where it was left"
+    )
     asked = parser.parse_args(rest)
     return Asked(asked.area, asked.full, asked.json)
 
 
 def bench(asked: Asked) -> int:
-    """Exit status: 1 when a figure missed its target."""
+    """Exit status: 1 when a figure missed its target or an area broke."""
     # Not at the top: the tests' folder is no part of an installed launcher.
     from tests.bench.report import Report
 
     report = Report()
-    for area in areas() if asked.area == "all" else [asked.area]:
-        report.begin(area)
-        _area(area).run(report, asked.full)
+    done = report.take_over(asked.json) if asked.json is not None and asked.full else set()
+    with _bench_services() as settings:
+        os.environ.update(settings)
+        for area in areas() if asked.area == "all" else [asked.area]:
+            if area in done:
+                say(f"{area}: measured before, in {asked.json}")
+                continue
+            _measure(area, report, full=asked.full)
+            if asked.json is not None:
+                report.write(asked.json)
     print(report.table())
-    if asked.json is not None:
-        report.write(asked.json)
     return int(report.has_missed)
 
 
-def _area(area: str) -> ModuleType:
-    module = importlib.import_module(f"tests.bench.{area}")
-    if not hasattr(module, "run"):
-        raise CannotGoOn(f"tests/bench/{area}.py has no run(report, full)")
-    return module
+@contextmanager
+def _bench_services() -> Iterator[dict[str, str]]:
+    """Real ones that write to the disk, in a folder that is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="masklet-bench-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        with throw_away_services(Path(folder), lasting=True) as settings:
+            migrate(settings)
+            yield settings
+
+
+def _measure(area: str, report: Report, *, full: bool) -> None:
+    say(f"measuring {area}")
+    try:
+        module = importlib.import_module(f"tests.bench.{area}")
+        if hasattr(module, "run"):
+            module.run(report, full)
+        else:
+            report.figures(area, module.measure(full=full), getattr(module, "TARGETS", None))
+    except (Exception, SystemExit) as error:  # the other areas still count
+        traceback.print_exc()
+        report.row(area, f"broke: {type(error).__name__}", str(error)[:80], ok=False)

@@ -97,7 +97,8 @@ def _followed(
 
 
 def _last_line(output: str) -> str:
-    last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "at work")
+    told = (line.strip() for line in reversed(output.splitlines()))
+    last = next((line for line in told if line and not line.startswith("WARNING")), "at work")
     return last if len(last) <= 100 else last[:97] + "..."
 
 

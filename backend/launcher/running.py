@@ -34,7 +34,9 @@ def find_running(data: Data) -> Running | None:
         stated = json.loads(data.running.read_text())
         running = Running(
             Identity(**stated["identity"]),
-            *(str(stated[name]) for name in ("url", "database_url", "redis_url")),
+            url=str(stated["url"]),
+            database_url=str(stated["database_url"]),
+            redis_url=str(stated["redis_url"]),
             ready=bool(stated["ready"]),
         )
     except (OSError, ValueError, KeyError, TypeError):

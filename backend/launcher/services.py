@@ -143,11 +143,14 @@ def migrate(settings: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def throw_away_services(folder: Path) -> Iterator[dict[str, str]]:
-    """Services of their own in an empty folder, for tests: fast, and nothing is kept."""
+def throw_away_services(folder: Path, *, lasting: bool = False) -> Iterator[dict[str, str]]:
+    """Services of their own in an empty folder, for tests: fast, and nothing is kept.
+
+    lasting: write to the disk as in earnest (for measuring).
+    """
     data = Data(folder).made()
     outside = {name: value for name, value in os.environ.items() if name not in NOT_FOR_TESTS}
-    own = embedded(data, environment=outside, lasting=False)
+    own = embedded(data, environment=outside, lasting=lasting)
     try:
         own.start()
         yield settings_of(data, own.database_url, own.redis_url, environment=outside)
