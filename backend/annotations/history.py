@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
+import numpy as np
+from django.core.exceptions import ValidationError
+from django.db import DataError, IntegrityError, transaction
 
 from backend.annotations.imported import Counts
-from backend.annotations.models import Cuboid, Document, Edit, Mask, Rectangle, Track
+from backend.annotations.models import Cuboid, Document, Edit, Mask, Rectangle, Source, Track
 from backend.projects.models import LabelClass
 from backend.scenes.models import Reading, Scene
 from inference.datasets.native import History
-from inference.datasets.native_layout import HistoricMask
+from inference.datasets.native_layout import HistoricCuboid, HistoricMask
 from inference.masks import BadRuns, check_runs
 from inference.scene import BadScene
 
@@ -48,12 +51,22 @@ def _with_classes(change: dict[str, Any], other: Mapping[Any, Any]) -> dict[str,
     return change
 
 
-@transaction.atomic
 def restore(scene: Scene, history: History) -> Counts:
     """Fill a new scene's empty document with a history, revision for revision.
 
-    Raises BadScene when it does not fit the scene's readings or itself.
+    Raises BadScene when it does not fit the scene's readings or itself; then nothing is written.
     """
+    try:
+        return _restore(scene, history)
+    except (IntegrityError, DataError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadScene(f"the labels of {scene.name!r} contradict themselves: {reason}") from error
+    except ValidationError as error:
+        raise BadScene(f"the labels of {scene.name!r}: {'; '.join(error.messages)}") from error
+
+
+@transaction.atomic
+def _restore(scene: Scene, history: History) -> Counts:
     document = Document.objects.select_for_update().get(scene=scene)
     if document.revision:
         raise BadScene(f"scene {scene.name!r} has labels already; a history needs an empty scene")
@@ -70,22 +83,7 @@ def restore(scene: Scene, history: History) -> Counts:
         _rectangles(scene, history, tracks, counts)
     except KeyError as error:
         raise BadScene(f"the labels name track or reading {error}, which is not there") from error
-    numbers = {name: row.pk for name, row in classes.items()}
-    Edit.objects.bulk_create(
-        Edit(
-            document=document,
-            revision=edit.revision,
-            operation_id=edit.operation_id,
-            group=edit.group,
-            undoes=edit.undoes,
-            change=numbered_change(edit.change, numbers, edit.by),
-            at=edit.at,
-            tool=edit.tool,
-            model=edit.model,
-            model_version=edit.model_version,
-        )
-        for edit in history.edits()
-    )
+    _edits(document, history, {name: row.pk for name, row in classes.items()})
     document.revision, document.next_track = history.revision, history.next_track
     document.save(update_fields=["revision", "next_track"])
     for row in tracks.values():
@@ -95,10 +93,33 @@ def restore(scene: Scene, history: History) -> Counts:
     return counts
 
 
+def _edits(document: Document, history: History, classes: Mapping[str, int]) -> None:
+    rows = [
+        Edit(
+            document=document,
+            revision=edit.revision,
+            operation_id=edit.operation_id,
+            group=edit.group,
+            undoes=edit.undoes,
+            change=numbered_change(edit.change, classes, edit.by),
+            at=edit.at,
+            tool=edit.tool,
+            model=edit.model,
+            model_version=edit.model_version,
+        )
+        for edit in history.edits()
+    ]
+    if any(not 0 < row.revision <= history.revision for row in rows):
+        raise BadScene(f"an edit is outside of the revisions 1 ... {history.revision}")
+    Edit.objects.bulk_create(rows)
+
+
 def _classes(scene: Scene, history: History) -> dict[str, LabelClass]:
     """The history's classes in this project; those that it lacks are made."""
     rows: dict[str, LabelClass] = {}
     for described in history.label_classes:
+        if not re.fullmatch("#[0-9a-f]{6}", str(described["colour"])):
+            raise BadScene(f"class {described['name']!r} has colour {described['colour']!r}")
         rows[described["name"]], _ = LabelClass.objects.get_or_create(
             project=scene.project,
             name=described["name"],
@@ -130,6 +151,13 @@ def _tracks(
         ]
     except KeyError as error:
         raise BadScene(f"a track has class {error}, which the scene does not list") from error
+    for row in rows:
+        absent = [name for name in ("score", "deleted_revision") if getattr(row, name) is None]
+        row.clean_fields(exclude=["document", "label_class", *absent])
+        if row.score is not None and not 0 <= row.score <= 1:
+            raise BadScene(f"track {row.number} has score {row.score}")
+        if row.number >= history.next_track:
+            raise BadScene(f"track {row.number} is not below next_track, {history.next_track}")
     return {row.number: row for row in Track.objects.bulk_create(rows)}
 
 
@@ -140,6 +168,7 @@ def _masks(scene: Scene, history: History, tracks: Mapping[int, Track], counts: 
             for name, pk, size in frame.readings.values_list("sensor__name", "pk", "size")
         }
         rows = history.masks(frame.index)
+        _check(rows, history)
         Mask.objects.bulk_create(
             Mask(
                 track=tracks[row.track],
@@ -158,6 +187,10 @@ def _masks(scene: Scene, history: History, tracks: Mapping[int, Track], counts: 
 
 def _cuboids(scene: Scene, history: History, tracks: Mapping[int, Track], counts: Counts) -> None:
     frames = dict(scene.frames.values_list("index", "pk"))
+    _check(history.cuboids, history)
+    for box in history.cuboids:
+        if not np.isfinite([*box.centre_ego, *box.size, box.heading]).all():
+            raise BadScene(f"frame {box.frame}: the cuboid of track {box.track} is not finite")
     Cuboid.objects.bulk_create(
         Cuboid(
             track=tracks[row.track],
@@ -192,6 +225,22 @@ def _rectangles(
         for row in history.rectangles
     )
     counts.rectangles = len(history.rectangles)
+
+
+def _check(rows: Sequence[HistoricMask] | Sequence[HistoricCuboid], history: History) -> None:
+    """What the database would take and the program would stumble over later."""
+    for row in rows:
+        until = row.until_revision or history.revision + 1
+        if not 0 <= row.from_revision < until <= history.revision + 1:
+            raise BadScene(
+                f"frame {row.frame}, track {row.track}: revisions {row.from_revision} to "
+                f"{row.until_revision} are none of this history"
+            )
+        if row.source not in Source.values:
+            raise BadScene(f"frame {row.frame}, track {row.track}: source {row.source!r}")
+        confidence = getattr(row, "confidence", None)
+        if confidence is not None and not 0 <= confidence <= 1:
+            raise BadScene(f"frame {row.frame}, track {row.track}: confidence {confidence}")
 
 
 def _area(row: HistoricMask, size: int) -> int:

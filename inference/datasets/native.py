@@ -211,6 +211,15 @@ class _Frames:
             for number, track in self._history.tracks.items()
             if track.deleted_revision is None
         }
+        rows = [row for row in self._history.masks(index) if row.until_revision is None]
+        for row in rows:
+            if row.track not in tracks or row.sensor not in readings:
+                raise BadScene(
+                    f"{layout.MASKS}: frame {index} has a mask of track {row.track} in "
+                    f"{row.sensor}, one of which is not there",
+                    file=layout.MASKS,
+                    record=index,
+                )
         masks = [
             MaskLabel(
                 track=str(row.track),
@@ -219,8 +228,7 @@ class _Frames:
                 mask=_mask(row, readings[row.sensor]["size"]),
                 is_stuff=tracks[row.track].is_stuff,
             )
-            for row in self._history.masks(index)
-            if row.until_revision is None
+            for row in rows
         ]
         cuboids = [
             CuboidLabel(
@@ -231,7 +239,7 @@ class _Frames:
                 heading=row.heading,
             )
             for row in self._history.cuboids_by_frame.get(index, ())
-            if row.until_revision is None
+            if row.until_revision is None and row.track in tracks
         ]
         rectangles = [
             RectangleLabel(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 from django.core.management import call_command
+from pyarrow import parquet
 
 from backend.annotations.models import Document, Edit, Mask
 from backend.exports.actions import wish, write_export, zip_folder
@@ -254,3 +258,61 @@ def keys_of(scene: Scene) -> list[tuple]:
 
 def edits_of(scene: Scene):
     return Edit.objects.filter(document=scene.pk).order_by("revision")
+
+
+def change_json(name: str, change: Callable[[Any], object]) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        file = next(folder.rglob(name))
+        lines = [json.loads(text) for text in file.read_text().splitlines()] if (
+            file.suffix == ".jsonl"
+        ) else json.loads(file.read_text())  # fmt: skip
+        change(lines)
+        text = "\n".join(map(json.dumps, lines)) if file.suffix == ".jsonl" else json.dumps(lines)
+        file.write_text(text)
+
+    return apply
+
+
+def change_table(name: str, **values: object) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        file = next(folder.rglob(name))
+        tables = parquet.ParquetFile(file)
+        groups = [tables.read_row_group(n).to_pylist() for n in range(tables.num_row_groups)]
+        groups[0][0].update(values)
+        with parquet.ParquetWriter(file, tables.schema_arrow) as writer:
+            for rows in groups:
+                writer.write_table(pyarrow.Table.from_pylist(rows, schema=tables.schema_arrow))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (change_json("scene.json", lambda s: s["label_classes"][0].update(colour="red;x:")), "red"),
+        (change_json("scene.json", lambda s: s.update(revision=3)), "none of this history"),
+        (change_json("scene.json", lambda s: s.update(next_track=2)), "not below next_track, 2"),
+        (change_json("tracks.json", lambda t: t[0].update(source="magic")), "magic"),
+        (change_json("tracks.json", lambda t: t[0].update(name="x" * 101)), "100 characters"),
+        (change_json("tracks.json", lambda t: t[0].update(label_class="?")), "does not list"),
+        (change_json("tracks.json", lambda t: t.pop(0)), "mask of track 1 in FRONT"),
+        (change_json("edits.jsonl", lambda e: e.append(e[0])), "contradict themselves"),
+        (change_table("masks.parquet", source="magic"), "magic"),
+        (change_table("masks.parquet", confidence=7.0), "confidence 7"),
+        (change_table("masks.parquet", from_revision=99), "none of this history"),
+        (change_table("masks.parquet", track=2), "contradict|next_track"),
+        (change_table("masks.parquet", runs=b"\x01\x00"), "not canonical"),
+        (change_table("cuboids.parquet", heading=float("nan")), "not finite"),
+    ],
+)
+def test_a_history_that_does_not_hold_together_leaves_nothing(
+    labelled: Labelled, tmp_path: Path, damage: Callable[[Path], None], complaint: str
+):
+    export(labelled.scene, tmp_path / "out", "native", with_readings=True)
+    damage(tmp_path / "out")
+    elsewhere = build_project("elsewhere")
+
+    with pytest.raises(BadScene, match=complaint):
+        imported(tmp_path / "out", elsewhere)
+
+    assert not elsewhere.scenes.exists()
