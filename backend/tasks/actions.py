@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from backend.accounts.models import User
-from backend.annotations import actions as annotations
+from backend.annotations import actions as labels
 from backend.annotations.models import Document
 from backend.scenes.models import Scene
 from backend.tasks.models import Review, Task
@@ -35,7 +35,7 @@ def submit(task: Task, *, by: User) -> Task:
 def accept(task: Task, *, by: User) -> Task:
     """The labels are good: nobody may change them any more, and exports may take them."""
     _move(task, (Task.State.SUBMITTED,), Task.State.ACCEPTED)
-    task.accepted_revision = annotations.freeze(
+    task.accepted_revision = labels.freeze(
         task.scene_id, why=f"accepted by {by.display_name}: send the task back to edit it"
     )
     task.save(update_fields=["accepted_revision"])
@@ -51,7 +51,7 @@ def send_back(task: Task, *, by: User, reason: str) -> Task:
     _move(task, (Task.State.SUBMITTED, Task.State.ACCEPTED), Task.State.SENT_BACK)
     task.accepted_revision = None
     task.save(update_fields=["accepted_revision"])
-    annotations.thaw(task.scene_id)
+    labels.thaw(task.scene_id)
     revision = Document.objects.get(pk=task.scene_id).revision
     Review.objects.create(
         task=task, reviewer=by, accepted=False, reason=reason.strip(), revision=revision
