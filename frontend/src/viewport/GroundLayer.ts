@@ -11,7 +11,7 @@ const VEHICLE = [0.62, 0.66, 0.72];
 
 /** Distance rings on the ground, the ego's axes, and an outline of the vehicle. */
 export class GroundLayer implements Layer {
-  readonly object = lineObject(1);
+  readonly object = lineObject();
 
   constructor() {
     const lines = new LineList();
