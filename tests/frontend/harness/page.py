@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +12,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-CHECKOUT = Path(__file__).parent.parent.parent.parent
+from backend.launcher.chromium import find_chromium
+from backend.launcher.frontend import install_packages
+from backend.launcher.places import CHECKOUT
+
 FLAGS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
@@ -25,12 +27,6 @@ FLAGS = [
 ]
 
 
-def find_chromium() -> str | None:
-    """`$CHROMIUM`, else the system's; None lets Playwright take its own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
 @contextmanager
 def harness_page(scene: Path, built: Path, name: str, ready: str) -> Iterator[Any]:
     """The page `name` of a built harness on a scene, once the expression `ready` is true.
@@ -39,9 +35,14 @@ def harness_page(scene: Path, built: Path, name: str, ready: str) -> Iterator[An
     """
     from playwright.sync_api import sync_playwright
 
+    chromium = find_chromium()
     flags = [*FLAGS, "--no-sandbox"] if os.getuid() == 0 else FLAGS
     with sync_playwright() as playwright, serving(scene, built) as address:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
+        browser = playwright.chromium.launch(
+            executable_path=chromium.executable,
+            args=flags,
+            env={**os.environ, **chromium.variables},
+        )
         page = browser.new_page(viewport={"width": 1300, "height": 850})
         page.goto(f"{address}/{name}")
         wait_until(page, ready)
@@ -58,8 +59,14 @@ def wait_until(page: Any, expression: str, seconds: float = 60) -> None:
 
 
 def build(out: Path) -> None:
-    command = ["npm", "run", "--silent", "harness", "--", "--outDir", str(out)]
-    subprocess.run(command, cwd=CHECKOUT / "frontend", check=True, stdout=subprocess.DEVNULL)
+    node = install_packages()
+    command = [*node.npm, "run", "--silent", "harness", "--", "--outDir", str(out)]
+    environment = {**os.environ, **node.variables}
+    done = subprocess.run(
+        command, cwd=CHECKOUT / "frontend", env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"the harness does not build:\n{done.stdout}{done.stderr}")
 
 
 @contextmanager
