@@ -37,7 +37,7 @@ class Program:
     user: int | None = None
     group: int | None = None
     # Lines of its log that a person should see at once; others stay in the log.
-    telling: str = r"\b(?:ERROR|CRITICAL|FATAL|PANIC)\b"
+    telling: str = r"\b(?:ERROR|CRITICAL|FATAL|PANIC)\b|No space left on device"
 
 
 @dataclass

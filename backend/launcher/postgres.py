@@ -108,7 +108,9 @@ class Postgres:
             death_signal=signal.SIGINT,
             user=home.runs_as.user,
             group=home.runs_as.group,
-            telling=r"\b(?:FATAL|PANIC):(?!.*(?:administrator command|starting up|shutting down))",
+            # A client's own errors are told by the client.
+            telling=r"\b(?:FATAL|PANIC):(?!.*(?:administrator command|starting up|shutting down))"
+            r"|No space left on device",
         )
 
     def wait_until_it_answers(self) -> None:
@@ -147,7 +149,9 @@ def find_home(folder: Path) -> Home:
     if os.geteuid() != 0:
         return Home(folder, binaries, Identification())
     prefix = _namespace()
-    if prefix is not None and not _belongs_to_nobody(folder / "postgres"):
+    # Whose the data are was decided when they were made; a machine may have changed its mind since.
+    is_nobodys = _belongs_to_nobody(folder / "postgres") or _elsewhere(folder).exists()
+    if prefix is not None and not is_nobodys:
         return Home(folder, binaries, Identification(prefix=prefix))
     return _home_of_nobody(folder, binaries)
 
@@ -176,12 +180,15 @@ def _belongs_to_nobody(data: Path) -> bool:
     return data.exists() and data.stat().st_uid == pwd.getpwnam(NOBODY).pw_uid
 
 
+def _elsewhere(folder: Path) -> Path:
+    """Where the data go when `nobody` cannot reach the data folder."""
+    return Path("/var/lib/masklet") / hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+
+
 def _home_of_nobody(folder: Path, binaries: Path) -> Home:
     if not all(parent.stat().st_mode & 0o001 for parent in folder.parents):
-        digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        elsewhere = Path("/var/lib/masklet") / digest
-        say(f"PostgreSQL may not run as root here; its data is in {elsewhere}")
-        folder = elsewhere
+        folder = _elsewhere(folder)
+        say(f"PostgreSQL may not run as root here; its data is in {folder}")
         folder.mkdir(parents=True, exist_ok=True)
     if not folder.stat().st_mode & 0o001:
         folder.chmod(folder.stat().st_mode | 0o001)

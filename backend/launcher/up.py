@@ -24,7 +24,8 @@ from backend.launcher.running import Running, find_running, myself
 from backend.launcher.services import embedded, holding, settings_of
 from backend.launcher.supervisor import LOOKS_EVERY_S, Supervisor
 
-DATA_NEEDS_MB = 500
+# The database, the demo drive and some room to work; a later start must be able to make room.
+FIRST_START_NEEDS_MB, LATER_START_NEEDS_MB = 500, 100
 READY_WITHIN_S = 120.0
 # Stopped in this order; PostgreSQL and Valkey, on which they all stand, come last.
 STOPPED_FIRST = (("beat", "worker", "model", "web"), ("valkey",), ("postgres",))
@@ -52,7 +53,8 @@ def parse_up(rest: list[str]) -> Asked:
 
 def up(asked: Asked, data: Data) -> int:
     """Returns when it was asked to stop. Raises CannotGoOn."""
-    require_space(data.folder, DATA_NEEDS_MB, what="the data folder")
+    needed_mb = LATER_START_NEEDS_MB if data.folder.exists() else FIRST_START_NEEDS_MB
+    require_space(data.folder, needed_mb, what="the data folder")
     data.made()
     if running := find_running(data):
         say(f"Masklet runs already: {running.url} (process {running.identity.pid})")
