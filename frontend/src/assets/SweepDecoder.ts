@@ -111,7 +111,8 @@ export class SweepDecoder {
       new Uint8Array(this.zstd.memory.buffer).set(packed, source);
       const room = Number(this.zstd.ZSTD_findDecompressedSize(source, packed.length));
       // zstd answers -1 or -2, unsigned or not, when the size is missing or the data is not zstd.
-      if (!(room >= 0 && room <= MOST_INFLATED_BYTES)) throw new BadBytes("its bytes are damaged (no whole zstd frame)");
+      if (!(room >= 0 && room <= MOST_INFLATED_BYTES))
+        throw new BadBytes("its bytes are damaged (no whole zstd frame)");
       target = this.allocate(room);
       const size = this.zstd.ZSTD_decompress(target, room, source, packed.length);
       if (this.zstd.ZSTD_isError(size)) throw new BadBytes("its bytes are damaged");
