@@ -92,15 +92,15 @@ def _from_npm() -> Chromium:
             environment=node.environment,
         )
     (folder / "unpack.mjs").write_text(UNPACK)
+    # It unpacks into the temporary folder; ours is nobody else's.
+    (folder / "browser").mkdir(exist_ok=True)
+    environment = {**node.environment, "TMPDIR": str(folder / "browser")}
+    program = shutil.which("node", path=environment.get("PATH")) or "node"
     said = run_step(
         "Unpacking it",
-        [
-            shutil.which("node", path=node.environment.get("PATH")) or "node",
-            "unpack.mjs",
-            folder / "lib",
-        ],
+        [program, "unpack.mjs", folder / "lib"],
         cwd=folder,
-        environment=node.environment,
+        environment=environment,
     )
     executable = json.loads(said.strip().splitlines()[-1])["executable"]
     return _with_libraries(executable, folder / "lib")
@@ -113,9 +113,9 @@ def _with_libraries(executable: str, folder: Path) -> Chromium:
     archive = folder / "libraries.tar"
     if archive.exists():
         shutil.unpack_archive(archive, folder, filter="data")
-        for inner in (folder / "lib", folder / "al2023" / "lib", folder):
-            if any(inner.glob("*.so*")):
-                found = Chromium(executable, str(inner))
+        for library in folder.rglob("*.so*"):
+            found = Chromium(executable, str(library.parent))
+            break
     if complaint := _complaint(found):
         raise CannotGoOn(f"no Chromium for the browser tests: {reason_in(complaint) or complaint}")
     return found

@@ -33,9 +33,11 @@ WITHOUT_MIGRATING = {"migrate", "makemigrations", "showmigrations", "sqlmigrate"
 
 def main(argv: Sequence[str]) -> int:
     """The exit status; what stands in the way is said in one line."""
-    # A polite request to end is treated as Ctrl-C: what we started is stopped in order.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    # A polite request to end is treated as Ctrl-C: what we started is stopped in order. SIGINT too
+    # needs saying, as a shell starts what it runs in the background deaf to it; nohup is obeyed.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         return _run(list(argv))
     except CannotGoOn as refusal:

@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import NoReturn
 
 from backend.launcher.locks import locked
@@ -28,6 +29,9 @@ from backend.launcher.torch_size import warning_about_torch
 VENV = CHECKOUT / ".venv"
 BASE_EXTRAS = frozenset({"worker", "embedded"})
 INSTALL_NEEDS_MB = 1500
+# The clock runs on when the command starts itself again in the environment.
+BEGAN = "MASKLET_BEGAN_AT"
+_BEGAN_AT = float(os.environ.pop(BEGAN, 0) or monotonic())
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,13 @@ def project() -> dict[str, dict[str, list[str]]]:
 
 def _start_again() -> NoReturn:
     python = str(python_of(VENV))
+    os.environ[BEGAN] = f"{_BEGAN_AT:.3f}"
     os.execv(python, [python, str(CHECKOUT / "manage.py"), *sys.argv[1:]])
+
+
+def seconds_since_the_command() -> float:
+    """Also of what happened before the environment was entered."""
+    return monotonic() - _BEGAN_AT
 
 
 def ensure_installed(extras: frozenset[str]) -> None:

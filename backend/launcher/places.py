@@ -25,7 +25,9 @@ class Data:
 
     def made(self) -> Data:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.logs.mkdir(exist_ok=True)
+        # static: WhiteNoise complains at each start when it is not there.
+        for inner in (self.logs, self.folder / "static"):
+            inner.mkdir(exist_ok=True)
         return self
 
     @property

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from time import monotonic, sleep
 
 from backend.launcher.children import Child, Program, rotate, tail
-from backend.launcher.environment import python_here
+from backend.launcher.environment import python_here, seconds_since_the_command
 from backend.launcher.frontend import build_frontend
 from backend.launcher.identity import Record
 from backend.launcher.places import CHECKOUT, Data, require_space
@@ -59,14 +59,13 @@ def up(asked: Asked, data: Data) -> int:
     if running := find_running(data):
         say(f"Masklet runs already: {running.url} (process {running.identity.pid})")
         return 0
-    began = monotonic()
     with listening_socket(asked.host, asked.port) as listening:
         build_frontend()
         with holding(data, "another command uses the data folder; waiting for it"):
-            return _run(asked, data, listening, began)
+            return _run(asked, data, listening)
 
 
-def _run(asked: Asked, data: Data, listening: socket.socket, began: float) -> int:
+def _run(asked: Asked, data: Data, listening: socket.socket) -> int:
     services = embedded(data)
     supervisor = Supervisor()
     try:
@@ -89,7 +88,7 @@ def _run(asked: Asked, data: Data, listening: socket.socket, began: float) -> in
             )
         supervisor.starting = False
         replace(running, ready=True).write(data)
-        _tell(settings["MASKLET_PUBLIC_URL"], data, made, monotonic() - began)
+        _tell(settings["MASKLET_PUBLIC_URL"], data, made)
         _keep(supervisor, services.database_url, made)
     except KeyboardInterrupt:
         say("\nStopping (once more Ctrl-C: at once)")
@@ -197,7 +196,8 @@ def answers(listening: socket.socket) -> bool:
         connection.close()
 
 
-def _tell(url: str, data: Data, made: Mapping[str, object], seconds: float) -> None:
+def _tell(url: str, data: Data, made: Mapping[str, object]) -> None:
+    seconds = seconds_since_the_command()
     say(f"\nMasklet is ready after {seconds:.1f} s:  {url}\n")
     users = made.get("users")
     fresh = [user for user in users if "password" in user] if isinstance(users, list) else []
