@@ -144,8 +144,7 @@ class Checks:
             part,
             [*node.npm, "run", "--silent", script],
             cwd=FRONTEND,
-            # vitest checks the generated types with the same Python.
-            variables={**node.variables, "MASKLET_PYTHON": str(python_here())},
+            variables=node.variables,
         )
 
     def _run(

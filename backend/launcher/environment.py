@@ -194,16 +194,16 @@ def _install(place: Path, extras: frozenset[str]) -> None:
             say(warning)
     run_step(
         f"Installing Python packages ({', '.join(sorted(wanted.extras))})",
-        pip_install("-e", f"{CHECKOUT}[{','.join(sorted(wanted.extras))}]"),
+        pip_install(python_of(VENV), "-e", f"{CHECKOUT}[{','.join(sorted(wanted.extras))}]"),
         cwd=CHECKOUT,
     )
     wanted.write(place)
 
 
-def pip_install(*what: str) -> list[str]:
-    """The command that installs into .venv. pip reads its own settings; we add none."""
+def pip_install(python: Path, *what: str) -> list[str]:
+    """The command that installs for a Python. pip reads its own settings; we add none."""
     return [
-        str(python_of(VENV) if python_of(VENV).exists() else sys.executable),
+        str(python),
         *("-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
         *("--progress-bar", "off"),
         *what,

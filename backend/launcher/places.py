@@ -24,7 +24,7 @@ class Data:
         return Data(Path(os.environ.get("MASKLET_DATA") or CHECKOUT / "var").absolute())
 
     def made(self) -> Data:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # static: WhiteNoise complains at each start when it is not there.
         for inner in (self.logs, self.folder / "static"):
             inner.mkdir(exist_ok=True)

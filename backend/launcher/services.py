@@ -84,10 +84,12 @@ def using_services(data: Data, *, migrated: bool) -> Iterator[dict[str, str]]:
 
     migrated: bring the tables of our own database up to date first. Raises CannotGoOn.
     """
-    data.made()
     if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+        if not os.environ.get("MASKLET_SECRET_KEY"):
+            data.made()  # one will be kept there
         yield settings_of(data, os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
         return
+    data.made()
     running = find_running(data)
     if running is not None:
         yield settings_of(data, running.database_url, running.redis_url)
