@@ -90,6 +90,7 @@ def _from_npm() -> Chromium:
             [*node.npm, "install", "--no-audit", "--no-fund", PACKAGE],
             cwd=folder,
             environment=node.environment,
+            downloads=True,
         )
     (folder / "unpack.mjs").write_text(UNPACK)
     # It unpacks into the temporary folder; ours is nobody else's.

@@ -144,13 +144,14 @@ def ensure_installed(extras: frozenset[str]) -> None:
             _install(place, extras)
     except PermissionError as error:
         raise CannotGoOn(
-            f"{error.filename} cannot be written: run this once as the user to whom the checkout "
-            "belongs"
+            f"{error.filename} cannot be written, and .venv is not ready for this user: run this "
+            "as the user to whom the checkout belongs, or in a checkout of your own"
         ) from None
 
 
 def _is_current(place: Path, extras: frozenset[str]) -> bool:
-    return python_of(VENV).exists() and Stamp.read(place).covers(
+    # A link to a Python that only its owner may run counts as none.
+    return os.access(python_of(VENV), os.X_OK) and Stamp.read(place).covers(
         wanted_stamp(CHECKOUT, VENV, extras)
     )
 
@@ -158,7 +159,7 @@ def _is_current(place: Path, extras: frozenset[str]) -> bool:
 def _make_venv() -> None:
     """A virtual environment that works; half-made ones (kill -9) are made again."""
     python = python_of(VENV)
-    if python.exists() and _succeeds(python, "-m", "pip", "--version"):
+    if os.access(python, os.X_OK) and _succeeds(python, "-m", "pip", "--version"):
         return
     if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -196,6 +197,7 @@ def _install(place: Path, extras: frozenset[str]) -> None:
         f"Installing Python packages ({', '.join(sorted(wanted.extras))})",
         pip_install(python_of(VENV), "-e", f"{CHECKOUT}[{','.join(sorted(wanted.extras))}]"),
         cwd=CHECKOUT,
+        downloads=True,
     )
     wanted.write(place)
 

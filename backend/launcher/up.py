@@ -69,6 +69,7 @@ def _run(asked: Asked, data: Data, listening: socket.socket) -> int:
     services = embedded(data)
     supervisor = Supervisor()
     try:
+        services.check_the_given()
         services.start()
         for service in (services.postgres, services.valkey):
             if service is not None and service.child is not None:

@@ -22,8 +22,6 @@ from backend.launcher.refusals import last_telling_line, reason_in, reason_of
             "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
             "the system library libGL.so.1 is missing",
         ),
-        ("npm error code ENOTFOUND", "cannot be reached"),
-        ("Temporary failure in name resolution", "cannot be reached"),
         ("error: [Errno 13] Permission denied: '/srv/x'", "permission denied: /srv/x"),
     ],
 )
@@ -33,6 +31,12 @@ def test_the_usual_troubles_are_recognised_in_a_programs_output(output: str, rea
     assert found is not None
     assert reason in found
     assert "\n" not in found
+
+
+def test_a_package_server_out_of_reach_is_recognised_where_packages_are_fetched():
+    for output in ("npm error code ENOTFOUND", "Temporary failure in name resolution"):
+        assert "package server cannot be reached" in str(reason_in(output, downloads=True))
+        assert reason_in(output) is None
 
 
 def test_other_trouble_is_not_guessed_at():

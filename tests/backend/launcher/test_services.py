@@ -9,6 +9,7 @@ import pytest
 
 from backend.launcher.identity import Record, identify
 from backend.launcher.places import Data
+from backend.launcher.refusals import CannotGoOn
 from backend.launcher.running import Running, find_running, myself
 from backend.launcher.services import (
     embedded,
@@ -42,6 +43,23 @@ def test_one_address_switches_one_service(data: Data):
     assert own.postgres is None
     assert own.valkey is not None
     assert own.database_url == "postgresql://u:p@db/x"
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"DATABASE_URL": "postgresql://u:hush@127.0.0.1:1/x"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "mysql://u:hush@127.0.0.1:1/x"}, "DATABASE_URL"),
+        ({"REDIS_URL": "redis://:hush@127.0.0.1:1/0"}, "REDIS_URL"),
+        ({"REDIS_URL": "nonsense"}, "REDIS_URL"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_one_line_without_its_password(data: Data, given, name):
+    with pytest.raises(CannotGoOn, match=f"^{name}: ") as refused:
+        embedded(data, environment=given).check_the_given()
+
+    assert "\n" not in str(refused.value)
+    assert "hush" not in str(refused.value)
 
 
 def test_the_services_of_a_running_up_are_used(data: Data):
