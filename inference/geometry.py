@@ -68,8 +68,10 @@ def check_rigid(matrix: npt.ArrayLike, *, what: str, tolerance: float = 1e-3) ->
         or np.linalg.det(rotation) < 0
         or np.abs(rigid[3] - (0, 0, 0, 1)).max() > tolerance
     ):
-        raise NotRigid(f"{what}: is not a rotation and a translation (determinant "
-                       f"{np.linalg.det(rotation):.4f})")
+        raise NotRigid(
+            f"{what}: is not a rotation and a translation (determinant "
+            f"{np.linalg.det(rotation):.4f})"
+        )
     return rigid
 
 
@@ -189,16 +191,15 @@ def project_to_image(
     depth_m = points_camera[:, 2]
     in_front = depth_m > 1e-3
     safe_depth = np.where(in_front, depth_m, 1.0)
-    x, y = points_camera[:, 0] / safe_depth, points_camera[:, 1] / safe_depth
-    in_view = in_front
+    x: FloatArray = points_camera[:, 0] / safe_depth
+    y: FloatArray = points_camera[:, 1] / safe_depth
+    in_view: BoolArray = in_front
     if intrinsics.is_distorted:
         x, y, believable = _distort(x, y, intrinsics)
         in_view = in_view & believable
-    u = intrinsics.fx * x + intrinsics.cx
+    u: FloatArray = intrinsics.fx * x + intrinsics.cx
     v = intrinsics.fy * y + intrinsics.cy
-    in_view = (
-        in_view & (u >= 0) & (u < intrinsics.width_px) & (v >= 0) & (v < intrinsics.height_px)
-    )
+    in_view = in_view & (u >= 0) & (u < intrinsics.width_px) & (v >= 0) & (v < intrinsics.height_px)
     return np.stack([u, v], axis=1), depth_m, in_view
 
 

@@ -88,7 +88,7 @@ def encode_varints(values: npt.NDArray[np.uint64]) -> bytes:
     column = np.arange(10)
     kept = column < significant[:, None]
     parts |= np.where(column < significant[:, None] - 1, np.uint64(0x80), np.uint64(0))
-    return parts[kept].astype(np.uint8).tobytes()
+    return bytes(parts[kept].astype(np.uint8).tobytes())
 
 
 def decode_varints(data: bytes) -> npt.NDArray[np.uint64]:

@@ -14,10 +14,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from inference.geometry import Intrinsics
+from inference.geometry import FloatArray, Intrinsics
 
 Float32Array = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
+Float64Array = FloatArray  # float64 by convention: world coordinates need it
 
 
 class BadScene(ValueError):
@@ -214,8 +214,10 @@ class Scene:
         for sensor in self.sensors:
             if sensor.name == name:
                 return sensor
-        raise KeyError(f"scene {self.name!r} has no sensor {name!r}; it has "
-                       f"{', '.join(sensor.name for sensor in self.sensors)}")
+        raise KeyError(
+            f"scene {self.name!r} has no sensor {name!r}; it has "
+            f"{', '.join(sensor.name for sensor in self.sensors)}"
+        )
 
     @property
     def cameras(self) -> list[Sensor]:

@@ -365,7 +365,7 @@ def _matrix(values: list[float], what: str) -> Float64Array:
     matrix = np.array(values, dtype=np.float64)
     if matrix.size != 16:
         raise NotRigid(f"{what}: expected 16 numbers, got {matrix.size}")
-    return check_rigid(matrix.reshape(4, 4), what=what)  # type: ignore[return-value]
+    return check_rigid(matrix.reshape(4, 4), what=what)
 
 
 def _broken(name: str, error: Exception, record: int | None = None) -> BadScene:

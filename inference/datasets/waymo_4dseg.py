@@ -285,7 +285,7 @@ def _cloud(layout: _Layout, relative: str) -> tuple[Any, Any, Any]:
 
 
 def _pose(values: Any, what: str) -> Float64Array:
-    return check_rigid(values, what=what)  # type: ignore[return-value]
+    return check_rigid(values, what=what)
 
 
 def _broken(name: str, error: Exception, record: int | None = None) -> BadScene:

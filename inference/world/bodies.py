@@ -114,7 +114,9 @@ def lorry(random: Random) -> Solids:
 
 def bus(random: Random) -> Solids:
     length, width, height = random.uniform(10, 12), 2.52, random.uniform(2.95, 3.2)
-    colour = _pick(random, ((0.5, 0.05, 0.04), (0.6, 0.6, 0.58), (0.05, 0.25, 0.4), (0.6, 0.4, 0.04)))
+    colour = _pick(
+        random, ((0.5, 0.05, 0.04), (0.6, 0.6, 0.58), (0.05, 0.25, 0.4), (0.6, 0.4, 0.04))
+    )
     seed = random.uniform(0, 100)
     body = Builder()
     body.box((0, 0, height / 2 + 0.15), (length / 2, width / 2, height / 2 - 0.15), Material.COACH,
@@ -244,7 +246,9 @@ def cyclist(looks: Looks, phase: float, bicycle: Float64Array, with_rider: bool 
     s = looks.height / 1.75
     hip = np.array([-0.22, 0.0, 1.0])
     for side in (-1, 1):
-        pedal = np.array([0.17 * math.cos(phase) * side, side * 0.1, 0.3 + 0.17 * math.sin(phase) * side])
+        pedal = np.array(
+            [0.17 * math.cos(phase) * side, side * 0.1, 0.3 + 0.17 * math.sin(phase) * side]
+        )
         knee = (hip + pedal) / 2 + (0.27 * s, side * 0.04, 0.08)
         for start, end, thick in ((hip + (0, side * 0.08, 0), knee, 0.08), (knee, pedal, 0.058)):
             _strut(body, start, end, thick * s, looks.trousers)
@@ -314,7 +318,9 @@ def tree(random: Random) -> Solids:
              Material.BARK, (0.1, 0.075, 0.055))  # fmt: skip
     for _ in range(3):
         lean, way = random.uniform(0.4, 0.8), random.uniform(0, 6.3)
-        along = np.array([math.sin(lean) * math.cos(way), math.sin(lean) * math.sin(way), math.cos(lean)])
+        along = np.array(
+            [math.sin(lean) * math.cos(way), math.sin(lean) * math.sin(way), math.cos(lean)]
+        )
         end = np.array([0, 0, trunk]) + along * crown
         z = along
         x = np.cross((0.0, 1.0, 0.3), z)
@@ -323,7 +329,11 @@ def tree(random: Random) -> Solids:
                  Material.BARK, (0.1, 0.075, 0.055), rotation=np.stack([x, np.cross(z, x), z], axis=1))  # fmt: skip
     for k in range(int(random.integers(5, 8))):
         way, out = k * 2.4 + random.uniform(0, 0.8), crown * random.uniform(0.25, 0.62)
-        centre = (math.cos(way) * out, math.sin(way) * out, trunk + crown * random.uniform(0.25, 1.15))
+        centre = (
+            math.cos(way) * out,
+            math.sin(way) * out,
+            trunk + crown * random.uniform(0.25, 1.15),
+        )
         body.add(Kind.LEAVES, centre, np.array([1, 1, 0.8]) * crown * random.uniform(0.5, 0.72),
                  Material.LEAVES, green * random.uniform(0.85, 1.15), seed=random.uniform(0, 30))  # fmt: skip
     return body.finished()
@@ -341,7 +351,9 @@ def bush(random: Random) -> Solids:
 def bin_or_box(random: Random) -> Solids:
     """A litter bin, a cable box or a letter box."""
     body = Builder()
-    colour = _pick(random, ((0.03, 0.1, 0.05), (0.03, 0.05, 0.15), (0.06, 0.06, 0.06), (0.4, 0.3, 0.02)))
+    colour = _pick(
+        random, ((0.03, 0.1, 0.05), (0.03, 0.05, 0.15), (0.06, 0.06, 0.06), (0.4, 0.3, 0.02))
+    )
     if random.random() < 0.5:
         body.box((0, 0, 0.6), (0.3, 0.32, 0.6), Material.PAINT, colour, (-0.1, -0.1, -0.1))
     else:
@@ -361,7 +373,9 @@ def building(random: Random, length: float, depth: float, height: float) -> Soli
     trim = wall * 0.5 + 0.2
     body.box((0, 0, height / 2), (length / 2, depth / 2, height / 2), Material.FACADE, wall,
              seed=seed, extra=bay)  # fmt: skip
-    body.box((0, 0, height + 0.15), (length / 2 + 0.12, depth / 2 + 0.25, 0.22), Material.PLAIN, trim)
+    body.box(
+        (0, 0, height + 0.15), (length / 2 + 0.12, depth / 2 + 0.25, 0.22), Material.PLAIN, trim
+    )
     if random.random() < 0.7:
         body.box((0, -depth / 2 - 0.04, 3.45), (length / 2, 0.12, 0.12), Material.PLAIN, trim)
     if random.random() < 0.5:

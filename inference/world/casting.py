@@ -93,9 +93,7 @@ def _box_distance(
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _cylinder_distance(
-    ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
-) -> float:
+def _cylinder_distance(ox: float, oy: float, oz: float, dx: float, dy: float, dz: float) -> float:
     near, far = 0.0, FAR
     a = dx * dx + dy * dy
     b = ox * dx + oy * dy

@@ -147,9 +147,7 @@ class DriveFrames:
         ids[self.rig.lidar.name] = lidar.gold_ids(view.paving).ravel()[returns.cell]
         return _Rendering(cameras, lidar, returns, ids)
 
-    def _jpeg(
-        self, camera: Sensor, rendering: _Rendering, view: View, light: Lighting
-    ) -> bytes:
+    def _jpeg(self, camera: Sensor, rendering: _Rendering, view: View, light: Lighting) -> bytes:
         hits = rendering.cameras[camera.name]
         return sensors.encode_jpeg(sensors.shade_camera(hits, view, camera, light, self._noise))
 
@@ -167,7 +165,7 @@ class DriveFrames:
         for array in ids.values():
             seen |= np.bincount(array.ravel(), minlength=len(seen)) > 0
         return tuple(
-            self._cuboid(number, view.street_from_ego, time_s, int(counts[number]))
+            self._cuboid(int(number), view.street_from_ego, time_s, int(counts[number]))
             for number in np.flatnonzero(seen)
             if number and not self.gold[int(number)].is_stuff
         )
@@ -195,9 +193,7 @@ class DriveFrames:
         )
 
 
-def _masks(
-    ids: Mapping[str, Int32Array], gold: Mapping[int, GoldTrack]
-) -> tuple[MaskLabel, ...]:
+def _masks(ids: Mapping[str, Int32Array], gold: Mapping[int, GoldTrack]) -> tuple[MaskLabel, ...]:
     """One mask per track and sensor that shows it."""
     masks = []
     for sensor, array in ids.items():

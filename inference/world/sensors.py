@@ -44,7 +44,7 @@ class Rig:
 
 
 def make_rig(name: str) -> Rig:
-    """"demo": three cameras 960x640 and 64 beams; "tiny": the same at 96x64 and 16 beams."""
+    """The rig "demo": three cameras 960x640 and 64 beams; "tiny": the same at 96x64 and 16 beams."""
     if name == "demo":
         return _rig(width_px=960, height_px=640, beams=64, columns=2048)
     if name == "tiny":
@@ -131,7 +131,8 @@ def paving_of(street: Street) -> Paving:
 def camera_rays(calibration: Calibration, street_from_ego: FloatArray) -> Rays:
     """Rays through the pixels' centres, depth 1 along the optical axis."""
     lens = calibration.intrinsics
-    assert lens is not None and not lens.is_distorted
+    assert lens is not None
+    assert not lens.is_distorted
     street_from_camera = street_from_ego @ calibration.ego_from_sensor
     right, down, forward = street_from_camera[:3, :3].T
     x = (np.arange(lens.width_px) + 0.5 - lens.cx) / lens.fx
@@ -152,7 +153,9 @@ def cast_camera(view: View, camera: Sensor, noise: Noise) -> Hits:
     camera_from_street = inverse(view.street_from_ego @ camera.calibration.ego_from_sensor)
     windows, nearest = _camera_windows(view.solids, camera_from_street, lens)
     rays = camera_rays(camera.calibration, view.street_from_ego)
-    return _cast(view, rays, windows, nearest, CAMERA_RANGE_M, (lens.height_px, lens.width_px), noise)
+    return _cast(
+        view, rays, windows, nearest, CAMERA_RANGE_M, (lens.height_px, lens.width_px), noise
+    )
 
 
 def _cast(
@@ -164,10 +167,12 @@ def _cast(
     seen = np.flatnonzero(rows & columns & (nearest < largest))
     # Near to far: what is hidden is skipped before it is tested.
     seen = seen[np.argsort(nearest[seen], kind="stable")]
-    solids = PackedSolids(*(np.ascontiguousarray(column[seen]) for column in view.packed))
+    solids = PackedSolids(*(np.ascontiguousarray(column[seen]) for column in view.packed))  # type: ignore[arg-type]  # columns of several dtypes
     distance = np.full(shape, largest, np.float32)
     solid_at = np.full(shape, casting.NOTHING, np.int32)
-    casting.cast(rays, solids, windows[seen], nearest[seen], noise.texture, distance, solid_at, True)
+    casting.cast(
+        rays, solids, windows[seen], nearest[seen], noise.texture, distance, solid_at, True
+    )
     return Hits(rays, distance, solid_at, solids)
 
 
@@ -262,7 +267,9 @@ def cast_lidar(view: View, rig: Rig, noise: Noise) -> Hits:
         down=(np.sin(elevations)[:, None] * up).astype(np.float32),
         scale=np.cos(elevations).astype(np.float32),
     )
-    windows, nearest = _lidar_windows(view.solids, inverse(street_from_lidar), elevations, rig.columns)
+    windows, nearest = _lidar_windows(
+        view.solids, inverse(street_from_lidar), elevations, rig.columns
+    )
     shape = (len(elevations), rig.columns)
     return _cast(view, rays, windows, nearest, LIDAR_RANGE_M, shape, noise)
 
@@ -439,7 +446,9 @@ def _shade_contact(
         for k in np.flatnonzero(is_front & (street.static.kind == Kind.BOX)):
             rotation = street.static.rotation[k]
             heading = math.atan2(rotation[1, 0], rotation[0, 0])
-            _stamp(contact, street.static.centre[k, :2], heading, street.static.half[k, :2], 0.7, 0.55)
+            _stamp(
+                contact, street.static.centre[k, :2], heading, street.static.half[k, :2], 0.7, 0.55
+            )
 
 
 def _stamp(
@@ -461,5 +470,7 @@ def _stamp(
     outside = np.hypot(np.maximum(along, 0), np.maximum(beside, 0))
     inside = np.minimum(np.maximum(along, beside), 0)
     # Darkest in the middle, half as dark at the outline, nothing three fades away.
-    dark = np.where(outside > 0, 0.62 * np.exp(-outside / soft_m), 1 - 0.38 * np.exp(inside / soft_m))
+    dark = np.where(
+        outside > 0, 0.62 * np.exp(-outside / soft_m), 1 - 0.38 * np.exp(inside / soft_m)
+    )
     np.maximum(window, (255 * strength * dark).astype(np.uint8), out=window)

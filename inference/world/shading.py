@@ -58,15 +58,27 @@ def sky_colour(
     toward = dx * light.to_sun[0] + dy * light.to_sun[1] + dz * light.to_sun[2]
     if toward > 0:
         glow = 0.5 * toward**6 + (1 - overcast) * (1.0 * toward**48 + 14.0 * toward**1800)
-        r, g, b = r + glow * light.sun[0] * 0.3, g + glow * light.sun[1] * 0.28, b + glow * light.sun[2] * 0.24
+        r, g, b = (
+            r + glow * light.sun[0] * 0.3,
+            g + glow * light.sun[1] * 0.28,
+            b + glow * light.sun[2] * 0.24,
+        )
     if with_detail and dz > 0.0:
         flat = 1.4 / (dz + 0.12)
         x, y = dx * flat, dy * flat
-        cover = 0.55 * smooth_noise(table, x, y, 0.5) + 0.27 * smooth_noise(table, x * 2.1, y * 2.1, 3.5)
-        cover += 0.13 * smooth_noise(table, x * 4.7, y * 4.7, 6.5) + 0.07 * smooth_noise(table, x * 10, y * 10, 9.5)
+        cover = 0.55 * smooth_noise(table, x, y, 0.5) + 0.27 * smooth_noise(
+            table, x * 2.1, y * 2.1, 3.5
+        )
+        cover += 0.13 * smooth_noise(table, x * 4.7, y * 4.7, 6.5) + 0.07 * smooth_noise(
+            table, x * 10, y * 10, 9.5
+        )
         dense = min(1.0, max(0.0, (cover - 0.62 + 0.42 * overcast) * 4.0)) * min(1.0, dz * 8)
         tone = 1.25 - 0.45 * max(0.0, cover - 0.5) * 2 - 0.25 * overcast
-        r, g, b = r + (tone - r) * dense, g + (tone * 1.01 - g) * dense, b + (tone * 1.04 - b) * dense
+        r, g, b = (
+            r + (tone - r) * dense,
+            g + (tone * 1.01 - g) * dense,
+            b + (tone * 1.04 - b) * dense,
+        )
         roofs = math.atan2(dy, dx) * 26
         height = 0.012 + 0.05 * smooth_noise(table, math.floor(roofs) * 0.37, 5.5, 2.5)
         if dz < height:
@@ -82,7 +94,7 @@ def _sunlit(x: float, y: float, z: float, light: Lighting) -> float:
     a = (qx * axes[0, 0] + qy * axes[0, 1] + qz * axes[0, 2]) / light.shadow_cell_m - 0.5
     b = (qx * axes[1, 0] + qy * axes[1, 1] + qz * axes[1, 2]) / light.shadow_cell_m - 0.5
     along = qx * axes[2, 0] + qy * axes[2, 1] + qz * axes[2, 2]
-    i, j = int(math.floor(a)), int(math.floor(b))
+    i, j = math.floor(a), math.floor(b)
     if i < 1 or j < 1 or i >= depth.shape[1] - 2 or j >= depth.shape[0] - 2:
         return 1.0
     fa, fb = a - i, b - j
@@ -102,7 +114,7 @@ def _contact(x: float, y: float, light: Lighting) -> float:
     """How much light next to and under things reaches the ground, 0..1."""
     a = (x - light.contact_corner[0]) / light.contact_cell_m - 0.5
     b = (y - light.contact_corner[1]) / light.contact_cell_m - 0.5
-    i, j = int(math.floor(a)), int(math.floor(b))
+    i, j = math.floor(a), math.floor(b)
     map_ = light.contact
     if i < 0 or j < 0 or i >= map_.shape[1] - 1 or j >= map_.shape[0] - 1:
         return 1.0
@@ -124,7 +136,11 @@ def _mirrored(
     r, g, b = sky_colour(dx, dy, dz, light, table, False)
     open_sky = min(1.0, max(0.0, (dz - roofs) * 9 + 0.5))
     wall = 0.10 + 0.22 * smooth_noise(table, dx * 9 + x * 0.3, dz * 9, dy * 9)
-    return (wall + (r - wall) * open_sky, wall + (g - wall) * open_sky, wall + (b - wall) * open_sky)
+    return (
+        wall + (r - wall) * open_sky,
+        wall + (g - wall) * open_sky,
+        wall + (b - wall) * open_sky,
+    )
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="never")
@@ -172,7 +188,11 @@ def _radiance(
         grazing = (1 - min(1.0, max(0.0, facing))) ** 5
         share = gloss * (0.045 + 0.6 * grazing) + mirror * (0.13 + 0.8 * grazing)
         share *= 0.5 + 0.5 * open_
-        r, g, b = r * (1 - share) + er * share, g * (1 - share) + eg * share, b * (1 - share) + eb * share
+        r, g, b = (
+            r * (1 - share) + er * share,
+            g * (1 - share) + eg * share,
+            b * (1 - share) + eb * share,
+        )
         glint = rx * light.to_sun[0] + ry * light.to_sun[1] + rz * light.to_sun[2]
         if glint > 0 and sunny > 0:
             spark = sunny * (gloss + mirror) * (0.5 * glint**60 + 4.0 * glint**900) * 0.35
@@ -227,7 +247,11 @@ def shade(
                               rays.down[v + 1, 2] - rays.down[v, 2])  # fmt: skip
                 for ray in range(3):
                     du, dv = _EXTRA_RAYS[ray]
-                    ex, ey, ez = dx + du * ax + dv * bx, dy + du * ay + dv * by, dz + du * az + dv * bz
+                    ex, ey, ez = (
+                        dx + du * ax + dv * bx,
+                        dy + du * ay + dv * by,
+                        dz + du * az + dv * bz,
+                    )
                     best, who = largest, NOTHING
                     if ez < -1e-6 and -sz / ez < best:
                         best, who = -sz / ez, GROUND
@@ -287,11 +311,15 @@ def reflect(
             if p == GROUND:
                 r, g, b, _, mirror, retro, nx, ny, nz = ground_look(x, y, 0.02, road, table)
             else:
-                r, g, b, _, mirror, retro, nx, ny, nz = solid_look(solids, p, x, y, z, 0.02, road, table)
+                r, g, b, _, mirror, retro, nx, ny, nz = solid_look(
+                    solids, p, x, y, z, 0.02, road, table
+                )
             facing = min(1.0, abs(nx * dx + ny * dy + nz * dz))
             # Infrared sees dyes paler than we do; retro-reflectors outshine everything.
             bright = 0.12 + 0.55 * (0.5 * r + 0.3 * g + 0.2 * b) + 0.12 * retro
-            strength[v, u] = min(1.0, bright * (0.25 + 0.75 * facing) + (0.6 if retro > 0.85 else 0.0))
+            strength[v, u] = min(
+                1.0, bright * (0.25 + 0.75 * facing) + (0.6 if retro > 0.85 else 0.0)
+            )
             passes[v, u] = mirror
 
 

@@ -51,7 +51,7 @@ def wrapped(x: float, period: float) -> float:
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _dice(table: Float32Array, i: float, j: float, k: float) -> float:
     """A random number in 0..1 for a cell."""
-    a, b, c = int(math.floor(i)), int(math.floor(j)), int(math.floor(k))
+    a, b, c = math.floor(i), math.floor(j), math.floor(k)
     return table[(a * 7 + c * 3) & 31, (b * 5 + (a >> 5) * 11) & 31, (c * 13 + a + 2 * b) & 31]
 
 
@@ -168,7 +168,9 @@ def _facade(
     if inside <= 0.0:
         return r, g, b, 0.0
     frame = 1.0 - band(side, half_w - 0.06, wide) * band(up - middle, tall - 0.06, wide)
-    frame = max(frame, band(side, 0.025, wide) if not is_shop else band(wrapped(side, 1.1), 0.03, wide))
+    frame = max(
+        frame, band(side, 0.025, wide) if not is_shop else band(wrapped(side, 1.1), 0.03, wide)
+    )
     if floor >= 1 and which > 0.4:
         frame = max(frame, band(up - high + 0.55, 0.025, wide))
     is_door = low <= 0.0
@@ -179,7 +181,9 @@ def _facade(
         lit = 0.05 + 0.22 * goods * goods * (0.3 + which)
         gr, gg, gb = lit * 1.15, lit * (0.8 + 0.4 * which), lit * (0.95 - 0.3 * which)
         if up > 2.25:  # the fascia with its name
-            text = band(up - 2.43, 0.09, wide) * (1.0 if _dice(table, a * 7.0, 1.0, seed) > 0.45 else 0.0)
+            text = band(up - 2.43, 0.09, wide) * (
+                1.0 if _dice(table, a * 7.0, 1.0, seed) > 0.45 else 0.0
+            )
             gr, gg, gb = 0.04 + 0.5 * text, 0.05 + 0.3 * which + 0.3 * text, 0.1 + 0.4 * text
     elif is_door:
         panel = band(wrapped(side, 0.5), 0.2, wide) * band(wrapped(up, 0.9), 0.36, wide)
@@ -241,7 +245,11 @@ def solid_look(
                 best, face = abs(gap), k
         nx = 1.0 if face == 0 else (-1.0 if face == 1 else 0.0)
         ny = 1.0 if face == 2 else (-1.0 if face == 3 else 0.0)
-        nz = front if face == 0 else (rear if face == 1 else (side if face < 4 else (1.0 if face == 4 else -1.0)))
+        nz = (
+            front
+            if face == 0
+            else (rear if face == 1 else (side if face < 4 else (1.0 if face == 4 else -1.0)))
+        )
     elif kind == 2:
         if abs(lz) * half[2] > half[2] - 0.004 and lx * lx + ly * ly < 0.999:
             nx, ny, nz, face = 0.0, 0.0, (1.0 if lz > 0 else -1.0), 4
@@ -311,7 +319,11 @@ def solid_look(
             else:
                 intake = band(ly, 0.62, wide) * band(lz + 0.1, 0.4, wide)
                 plate = band(hy, 0.26, wide) * band(lz - 0.45, 0.35, wide)
-                r, g, b = r * (1 - intake) + 0.015 * intake, g * (1 - intake) + 0.015 * intake, b * (1 - intake) + 0.015 * intake
+                r, g, b = (
+                    r * (1 - intake) + 0.015 * intake,
+                    g * (1 - intake) + 0.015 * intake,
+                    b * (1 - intake) + 0.015 * intake,
+                )
                 r, g, b = r + (0.7 - r) * plate, g + (0.7 - g) * plate, b + (0.66 - b) * plate
                 retro = 1.0 if plate > 0.5 else 0.3
         elif face == 1:
@@ -322,8 +334,14 @@ def solid_look(
                 r, g, b = r + (0.35 - r) * lamp, g + (0.01 - g) * lamp, b + (0.012 - b) * lamp
                 white = 0.68 * (1 - 0.8 * text)
                 r, g, b = r + (white - r) * plate, g + (white - g) * plate, b + (white - b) * plate
-                gap = band(hz - half[2] * 0.9, 0.008, wide) + band(ly, 0.72, wide) * band(hz + 0.55 * half[2], 0.006, wide)
-                r, g, b = r * (1 - 0.5 * min(1.0, gap)), g * (1 - 0.5 * min(1.0, gap)), b * (1 - 0.5 * min(1.0, gap))
+                gap = band(hz - half[2] * 0.9, 0.008, wide) + band(ly, 0.72, wide) * band(
+                    hz + 0.55 * half[2], 0.006, wide
+                )
+                r, g, b = (
+                    r * (1 - 0.5 * min(1.0, gap)),
+                    g * (1 - 0.5 * min(1.0, gap)),
+                    b * (1 - 0.5 * min(1.0, gap)),
+                )
                 retro = 1.0 if max(lamp, plate) > 0.5 else 0.4
             else:
                 r, g, b = r * 0.85, g * 0.85, b * 0.85
@@ -341,7 +359,11 @@ def solid_look(
                 pane *= band(ly / narrow, 0.9, 0.02 + wide)
             tint = 0.012 + 0.02 * smooth_noise(table, hx * 2 + seed, hy * 2, hz * 2)
             seat = 0.03 * band(lz + 0.5, 0.5, 0.3)
-            r, g, b = r + (tint + seat - r) * pane, g + (tint * 1.05 + seat - g) * pane, b + (tint * 1.1 + seat - b) * pane
+            r, g, b = (
+                r + (tint + seat - r) * pane,
+                g + (tint * 1.05 + seat - g) * pane,
+                b + (tint * 1.1 + seat - b) * pane,
+            )
             mirror = 0.75 * pane
             gloss = 1.0 - pane
             if pane < 0.5 and lz < 0.75:
@@ -369,9 +391,16 @@ def solid_look(
             g = g * (1 - ink) + ink * (0.05 + 0.3 * ((seed * 3) % 1.0))
             b = b * (1 - ink) + ink * (0.1 + 0.4 * ((seed * 7) % 1.0))
         elif face == 1:
-            shade *= 1 - 0.5 * band(hy, 0.012, wide) - 0.25 * band(abs(hy) - half[1] * 0.5, 0.03, wide)
+            shade *= (
+                1 - 0.5 * band(hy, 0.012, wide) - 0.25 * band(abs(hy) - half[1] * 0.5, 0.03, wide)
+            )
             if hz < -half[2] + 0.12:
-                r, g, b, retro = 0.6, 0.05 if wrapped(hy, 0.4) > 0 else 0.6, 0.05 if wrapped(hy, 0.4) > 0 else 0.6, 1.0
+                r, g, b, retro = (
+                    0.6,
+                    0.05 if wrapped(hy, 0.4) > 0 else 0.6,
+                    0.05 if wrapped(hy, 0.4) > 0 else 0.6,
+                    1.0,
+                )
         r, g, b, retro = r * shade, g * shade, b * shade, max(retro, 0.5)
     elif material == 6:  # bus or lorry cab
         if face < 4:
@@ -380,7 +409,10 @@ def solid_look(
                 if extra > 0.5:
                     pane *= 1 - band(wrapped(hx, 1.35), 0.05, wide)
                     if abs(wrapped(hx - half[0] * 0.62, half[0] * 0.9)) < 0.55:
-                        pane = max(pane, band(lz + 0.1, 0.8, wide) * (1 - band(wrapped(hx, 0.55), 0.03, wide)))
+                        pane = max(
+                            pane,
+                            band(lz + 0.1, 0.8, wide) * (1 - band(wrapped(hx, 0.55), 0.03, wide)),
+                        )
                 else:
                     pane *= band(lx - 0.25, 0.55, wide)
             else:
@@ -435,7 +467,10 @@ def solid_look(
             tone = 0.75 * (1 - glyph) + 0.02
             r, g, b = r + (tone - r) * ink, g + (tone - g) * ink, b + (tone - b) * ink
         else:
-            arrow = max(band(u, 0.1, 0.03) * band(v, 0.5, 0.03), band(abs(u) + v - 0.35, 0.14, 0.03) * band(v - 0.2, 0.3, 0.03))
+            arrow = max(
+                band(u, 0.1, 0.03) * band(v, 0.5, 0.03),
+                band(abs(u) + v - 0.35, 0.14, 0.03) * band(v - 0.2, 0.3, 0.03),
+            )
             r, g, b = r + (0.75 - r) * arrow, g + (0.75 - g) * arrow, b + (0.75 - b) * arrow
     elif material == 11:
         shade = 0.5 + smooth_noise(table, x * 12, y * 12, z * 2.5)
@@ -465,8 +500,7 @@ def solid_look(
                     r = (1.9 if k < 2 else 0.1) if on else 0.04
                     g = (0.08 if k == 0 else (0.8 if k == 1 else 1.7)) if on else 0.04
                     b = (0.05 if k < 2 else 0.9) if on else 0.04
-    elif material == 16:
-        if face == 5:
-            r, g, b = 0.7, 0.68, 0.6
+    elif material == 16 and face == 5:
+        r, g, b = 0.7, 0.68, 0.6
     length = 1.0 / math.sqrt(wx * wx + wy * wy + wz * wz + 1e-20)
     return r, g, b, gloss, mirror, retro, wx * length, wy * length, wz * length

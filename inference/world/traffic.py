@@ -46,9 +46,7 @@ def straight_route(x: float, y: float, heading: float, length: float) -> Route:
     return bent_route(x, y, heading, ((length, 0.0),))
 
 
-def bent_route(
-    x: float, y: float, heading: float, pieces: Sequence[tuple[float, float]]
-) -> Route:
+def bent_route(x: float, y: float, heading: float, pieces: Sequence[tuple[float, float]]) -> Route:
     """From a start along pieces of (length, angle turned over it), corners smoothed over 5 m."""
     spacing = 0.25
     curvature = np.concatenate(
@@ -129,9 +127,7 @@ def _allowed_speed(driver: Driver) -> float:
     return min(driver.cruise, math.sqrt(slow**2 + 2 * 1.2 * max(0.0, start - driver.s)))
 
 
-def _gap_ahead(
-    driver: Driver, drivers: list[Driver], where: Float64Array
-) -> tuple[float, float]:
+def _gap_ahead(driver: Driver, drivers: list[Driver], where: Float64Array) -> tuple[float, float]:
     """Free road in front, bumper to bumper, and how fast it shrinks (m/s)."""
     along, beside = driver.route.project(where[:, :2])
     gap, closing = math.inf, 0.0
