@@ -8,5 +8,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
 
 app = Celery("masklet")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.imports = ["backend.jobs.tasks", "backend.imports.tasks", "backend.exports.tasks"]
+# The model's tasks are not here: only its own worker loads them (-I backend.predictions.worker).
+app.conf.imports = [
+    "backend.jobs.tasks",
+    "backend.predictions.tasks",
+    "backend.imports.tasks",
+    "backend.exports.tasks",
+]
 app.conf.task_default_queue = "io"

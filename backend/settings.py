@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -157,14 +158,15 @@ TEMPLATES = [
 # --- database -----------------------------------------------------------------------------------
 
 DATABASE_URL = _text("DATABASE_URL", "postgresql://masklet@127.0.0.1:5432/masklet")
-DATABASES = {"default": dict(dj_database_url.parse(DATABASE_URL))}
+_DATABASE: dict[str, Any] = dict(dj_database_url.parse(DATABASE_URL))
+DATABASES = {"default": _DATABASE}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured(
         f"DATABASE_URL: Masklet needs PostgreSQL, got {urlsplit(DATABASE_URL).scheme!r}; "
         "write postgresql://user:password@host:5432/name"
     )
 DATABASES["default"]["OPTIONS"] = {
-    **DATABASES["default"].get("OPTIONS", {}),
+    **dict(_DATABASE.get("OPTIONS", {})),
     "pool": {"min_size": 1, "max_size": _number("MASKLET_DATABASE_POOL", 10), "timeout": 20},
 }
 DATABASES["default"]["TEST"] = {"NAME": _text("MASKLET_TEST_DB") or None}

@@ -204,6 +204,7 @@ def _refuse_when_changed_since(document: Document, numbers: list[int]) -> None:
             .first()
         )
         if overridden:
+            assert overridden.until_revision is not None
             later = document.edits.select_related("by").get(revision=overridden.until_revision)
             who = later.by.display_name if later.by else "the model"
             raise InvalidEdit(

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 
 from backend.launcher.progress import say
 
+LOOKS_EVERY_S = 0.2
+
+
+class NoNeedToWait(Exception):
+    """What was waited for has come about in another way."""
+
 
 @contextmanager
-def locked(path: Path, *, waiting: str) -> Iterator[None]:
-    """Hold the lock file at `path`; says `waiting` once when somebody else has it."""
+def locked(
+    path: Path, *, waiting: str, unless: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Hold the lock file at `path`; says `waiting` once when somebody else has it.
+
+    Raises NoNeedToWait when, while waiting, `unless` becomes true.
+    """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _taken(file):
             say(f"{waiting} ({_holder(file)})")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            while not _taken(file):
+                if unless():
+                    raise NoNeedToWait
+                sleep(LOOKS_EVERY_S)
         os.ftruncate(file, 0)
         os.pwrite(file, f"process {os.getpid()}".encode(), 0)
         yield

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.launcher.identity import Record, stop_process
-from backend.launcher.locks import locked
+from backend.launcher.locks import NoNeedToWait, locked
 from backend.launcher.places import Data
 from backend.launcher.postgres import Postgres
 from backend.launcher.progress import say, step
@@ -113,26 +113,39 @@ def using_services(data: Data, *, migrated: bool) -> Iterator[dict[str, str]]:
         yield settings_of(data, os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
         return
     data.made()
-    running = find_running(data)
-    if running is not None:
+    try:
+        with holding(data):
+            own = embedded(data)
+            try:
+                own.start()
+                settings = settings_of(data, own.database_url, own.redis_url)
+                if migrated and own.postgres is not None:
+                    migrate(settings)
+                yield settings
+            finally:
+                own.stop()
+    except NoNeedToWait:
+        running = find_running(data)
+        if running is None:
+            raise CannotGoOn("`up` has just ended; start this command again") from None
         yield settings_of(data, running.database_url, running.redis_url)
-        return
-    with holding(data, "another command uses the data folder; waiting for it"):
-        own = embedded(data)
-        try:
-            own.start()
-            settings = settings_of(data, own.database_url, own.redis_url)
-            if migrated and own.postgres is not None:
-                migrate(settings)
-            yield settings
-        finally:
-            own.stop()
 
 
 @contextmanager
-def holding(data: Data, waiting: str) -> Iterator[None]:
-    """Be the only one who starts services on this data folder; nobody's leftovers run in it."""
-    with locked(data.folder / "launcher.lock", waiting=waiting):
+def holding(data: Data) -> Iterator[None]:
+    """Be the only one who starts services on this data folder; nobody's leftovers run in it.
+
+    Raises NoNeedToWait when an `up` runs already, or gets ready while we wait.
+    """
+
+    def is_up() -> bool:
+        running = find_running(data)
+        return running is not None and running.ready
+
+    if is_up():
+        raise NoNeedToWait
+    waiting = "Another command uses the data folder; waiting for it"
+    with locked(data.folder / "launcher.lock", waiting=waiting, unless=is_up):
         end_leftovers(data)
         yield
 

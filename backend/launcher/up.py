@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -17,6 +18,7 @@ from backend.launcher.children import Child, Program, rotate, tail
 from backend.launcher.environment import python_here, seconds_since_the_command
 from backend.launcher.frontend import build_frontend
 from backend.launcher.identity import Record
+from backend.launcher.locks import NoNeedToWait
 from backend.launcher.places import CHECKOUT, Data, require_space
 from backend.launcher.ports import LOOPBACK, listening_socket
 from backend.launcher.progress import run_step, say, step
@@ -27,6 +29,7 @@ from backend.launcher.supervisor import LOOKS_EVERY_S, Supervisor
 # The database, the demo drive and some room to work; a later start must be able to make room.
 FIRST_START_NEEDS_MB, LATER_START_NEEDS_MB = 500, 100
 READY_WITHIN_S = 120.0
+LOCAL_ONLY = {LOOPBACK, "localhost", "::1"}
 # Stopped in this order; PostgreSQL and Valkey, on which they all stand, come last.
 STOPPED_FIRST = (("beat", "worker", "model", "web"), ("valkey",), ("postgres",))
 
@@ -56,13 +59,23 @@ def up(asked: Asked, data: Data) -> int:
     needed_mb = LATER_START_NEEDS_MB if data.folder.exists() else FIRST_START_NEEDS_MB
     require_space(data.folder, needed_mb, what="the data folder")
     data.made()
-    if running := find_running(data):
-        say(f"Masklet runs already: {running.url} (process {running.identity.pid})")
+    if _runs_already(data):
         return 0
-    with listening_socket(asked.host, asked.port) as listening:
-        build_frontend()
-        with holding(data, "another command uses the data folder; waiting for it"):
+    try:
+        # Before the build, which takes long: a taken port is known at once.
+        with holding(data), listening_socket(asked.host, asked.port) as listening:
+            build_frontend()
             return _run(asked, data, listening)
+    except NoNeedToWait:
+        _runs_already(data)
+        return 0
+
+
+def _runs_already(data: Data) -> bool:
+    running = find_running(data)
+    if running is not None:
+        say(f"Masklet runs already: {running.url} (process {running.identity.pid})")
+    return running is not None
 
 
 def _run(asked: Asked, data: Data, listening: socket.socket) -> int:
@@ -90,6 +103,11 @@ def _run(asked: Asked, data: Data, listening: socket.socket) -> int:
         supervisor.starting = False
         replace(running, ready=True).write(data)
         _tell(settings["MASKLET_PUBLIC_URL"], data, made)
+        if asked.host not in LOCAL_ONLY and "MASKLET_PUBLIC_URL" not in os.environ:
+            say(
+                "Browsers on other machines are refused until MASKLET_PUBLIC_URL is the address "
+                "that they use.\n"
+            )
         _keep(supervisor, services.database_url, made)
     except KeyboardInterrupt:
         say("\nStopping (once more Ctrl-C: at once)")

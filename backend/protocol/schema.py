@@ -23,7 +23,7 @@ class _WithoutTitles(GenerateJsonSchema):
 
 def schema() -> dict[str, Any]:
     """One schema whose definitions are all records and messages, and the four unions."""
-    unions = {
+    unions: dict[str, TypeAdapter[Any]] = {
         "ClientMessage": TypeAdapter(messages.ClientMessage),
         "ServerMessage": TypeAdapter(messages.ServerMessage),
         "BulkClientMessage": TypeAdapter(messages.BulkClientMessage),

@@ -1,0 +1,1 @@
+"""The live room of a scene: one control and one bulk socket per browser."""

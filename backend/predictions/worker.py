@@ -1,0 +1,329 @@
+"""The resident model process: one per GPU, or one on a machine without.
+
+It is a Celery worker (solo pool) for what lasts, and beside it a thread waits for clicks on a
+Valkey list. The predictor is used by one of them at a time; a click that waits goes first, so that
+during a propagation it is answered within one frame step.
+
+Started as `celery -A backend.celery worker -I backend.predictions.worker -Q model -P solo`.
+The only file that may import the model.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid5
+
+import redis
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutdown
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.utils import timezone
+from inference.predictor import Predictor, load_predictor
+
+from backend.annotations import actions as label_actions
+from backend.annotations import queries as labels
+from backend.annotations.actions import PredictedMask
+from backend.annotations.errors import InvalidEdit
+from backend.annotations.models import Source
+from backend.jobs import actions as jobs
+from backend.jobs.models import Job, Kind, State
+from backend.predictions import actions
+from backend.predictions.models import ModelWorker, SceneHold
+from backend.predictions.queries import clicks_list, queue_of, request_of, scene_of
+from backend.scenes.models import Scene, Sensor
+from backend.scenes.queries import read_scene
+from inference import masks as run_lengths
+from inference import prompts
+from inference.prompts import MaskPrediction
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_S = 2.0
+MAX_OPEN_SCENES = 4
+
+
+class Turns:
+    """One user of the predictor at a time; clicks before background work."""
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._busy = False
+        self._clicks_waiting = 0
+
+    @contextmanager
+    def click(self) -> Iterator[None]:
+        with self._free:
+            self._clicks_waiting += 1
+            self._free.wait_for(lambda: not self._busy)
+            self._clicks_waiting -= 1
+            self._busy = True
+        try:
+            yield
+        finally:
+            self._release()
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """One step of long work: waits until no click waits."""
+        with self._free:
+            self._free.wait_for(lambda: not self._busy and not self._clicks_waiting)
+            self._busy = True
+        try:
+            yield
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        with self._free:
+            self._busy = False
+            self._free.notify_all()
+
+
+class Resident:
+    """The predictor and the scenes that it keeps open, for as long as the process lives."""
+
+    def __init__(self, predictor: Predictor, name: str) -> None:
+        self.predictor = predictor
+        self.name = name
+        self.turns = Turns()
+        self._opened: OrderedDict[int, Any] = OrderedDict()
+
+    def open(self, scene: Scene) -> Any:
+        """The predictor's state of a scene. Call it inside a turn."""
+        if scene.pk in self._opened:
+            self._opened.move_to_end(scene.pk)
+            return self._opened[scene.pk]
+        while len(self._opened) >= MAX_OPEN_SCENES:
+            scene_id, oldest = self._opened.popitem(last=False)
+            self.predictor.close(oldest)
+            SceneHold.objects.filter(scene=scene_id, worker=self.name).delete()
+        self._opened[scene.pk] = self.predictor.open(read_scene(scene))
+        return self._opened[scene.pk]
+
+    # --- clicks ---------------------------------------------------------------------------------
+
+    def run_click(self, job_id: int) -> None:
+        job = jobs.claim(job_id, worker=self.name)
+        if job is None:
+            return
+        try:
+            with self.turns.click():
+                self._answer(job)
+        except InvalidEdit as error:
+            jobs.fail(job, str(error))
+        except Exception as error:
+            logger.exception("click job %s broke", job_id)
+            jobs.fail(job, f"the model failed on this click: {type(error).__name__}: {error}")
+        else:
+            jobs.finish(job)
+
+    def _answer(self, job: Job) -> None:
+        scene = Scene.objects.select_related("project").get(pk=scene_of(job))
+        numbers = dict(Sensor.objects.filter(scene=scene).values_list("name", "number"))
+        asked = job.parameters
+        predicted = self.predictor.add_prompt(
+            self.open(scene),
+            frame=asked["frame"],
+            prompts=_prompts(scene, asked["frame"], asked["prompts"]),
+        )
+        if not any(prediction.mask.any() for prediction in predicted):
+            raise InvalidEdit("nothing was found there: try a point nearer the object's middle")
+        if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
+            return
+        label_actions.save_predicted_masks(
+            scene.pk,
+            _stored(predicted, numbers),
+            frame=asked["frame"],
+            track=asked["track"],
+            label_class=asked["label_class"],
+            operation_id=request_of(job),
+            group=request_of(job),
+            by=job.requested_by,
+            tool="click",
+            model=self.predictor.name,
+            model_version=self.predictor.version,
+            prompts=_for_history(asked["prompts"]),
+        )
+
+    # --- propagation ----------------------------------------------------------------------------
+
+    def run_propagation(self, job_id: int) -> None:
+        job = jobs.claim(job_id, worker=self.name)
+        if job is None:
+            return
+        try:
+            self._follow(job)
+        except jobs.LostLease:
+            logger.warning("propagation %s was taken over by another worker", job_id)
+        except jobs.Cancelled:
+            jobs.cancelled(job)
+        except InvalidEdit as error:
+            jobs.fail(job, str(error))
+        except Exception as error:
+            logger.exception("propagation %s broke", job_id)
+            jobs.fail(job, f"following the track failed: {type(error).__name__}: {error}")
+        else:
+            jobs.finish(job, message=f"{job.done} frames")
+
+    def _follow(self, job: Job) -> None:
+        """Step by step: predict under a turn, store, tell, look whether to go on."""
+        scene = Scene.objects.select_related("project").get(pk=scene_of(job))
+        numbers = dict(Sensor.objects.filter(scene=scene).values_list("name", "number"))
+        asked = job.parameters
+        start = job.checkpoint.get("frame", asked["from_frame"])
+        direction = 1 if asked["to_frame"] > asked["from_frame"] else -1
+        frames = list(range(start + direction, asked["to_frame"] + direction, direction))
+        total = abs(asked["to_frame"] - asked["from_frame"])
+        known = labels.known_masks(
+            scene.pk, asked["track"], sources=Source.values, first=start, last=start
+        ) | labels.known_masks(scene.pk, asked["track"], sources=[Source.PERSON])
+        if start not in known:
+            raise InvalidEdit(
+                f"track {asked['track']} has no mask in frame {start} to start from: click it there"
+            )
+        jobs.progress(job, done=total - len(frames), total=total)
+        with self.turns.step():
+            steps = self.predictor.propagate(self.open(scene), known=known, frames=frames)
+        for done in range(total - len(frames) + 1, total + 1):
+            with self.turns.step():
+                predicted = next(steps)
+            label_actions.save_predicted_masks(
+                scene.pk,
+                _stored(predicted.masks, numbers),
+                frame=predicted.frame,
+                track=asked["track"],
+                label_class=None,
+                operation_id=uuid5(request_of(job), str(predicted.frame)),
+                group=request_of(job),
+                by=job.requested_by,
+                tool="propagate",
+                model=self.predictor.name,
+                model_version=self.predictor.version,
+                keep_human=True,
+            )
+            jobs.progress(job, done=done, total=total, checkpoint={"frame": predicted.frame})
+
+    # --- the process ----------------------------------------------------------------------------
+
+    def register(self) -> None:
+        """Say that this worker is here, and settle what an earlier one of its name left."""
+        now = timezone.now()
+        ModelWorker.objects.update_or_create(
+            name=self.name,
+            defaults={
+                "predictor": self.predictor.name,
+                "predictor_version": self.predictor.version,
+                "started_at": now,
+                "heartbeat_at": now,
+            },
+        )
+        Job.objects.filter(worker=self.name, state=State.RUNNING).update(lease_until=now)
+        actions.settle_lost_jobs()
+
+    def beat(self) -> None:
+        """Renew the heartbeat, and the leases of the jobs that are being worked on."""
+        now = timezone.now()
+        ModelWorker.objects.filter(pk=self.name).update(heartbeat_at=now)
+        Job.objects.filter(
+            worker=self.name, state=State.RUNNING, kind__in=[Kind.CLICK, Kind.PROPAGATE]
+        ).update(lease_until=now + 4 * timedelta(seconds=HEARTBEAT_S))
+
+    def leave(self) -> None:
+        ModelWorker.objects.filter(pk=self.name).delete()
+
+    def beat_for_ever(self, stop: threading.Event) -> None:
+        while not stop.wait(HEARTBEAT_S):
+            try:
+                self.beat()
+            except Exception as error:
+                logger.warning("no heartbeat of %s: %s", self.name, error)
+                close_old_connections()
+
+    def listen_for_clicks(self, stop: threading.Event) -> None:
+        valkey = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10)
+        while not stop.is_set():
+            try:
+                rung = valkey.brpop([clicks_list(self.name)], timeout=2)
+                if rung:
+                    self.run_click(int(rung[1]))
+            except redis.RedisError as error:
+                logger.warning("cannot hear clicks: %s", error)
+                time.sleep(1)
+            except Exception:
+                logger.exception("the click thread stumbled")
+                close_old_connections()
+
+
+def _prompts(scene: Scene, frame: int, asked: Sequence[dict[str, Any]]) -> list[prompts.Prompt]:
+    names = dict(Sensor.objects.filter(scene=scene).values_list("number", "name"))
+    return [_prompt(scene, frame, names[prompt["sensor"]], prompt) for prompt in asked]
+
+
+def _prompt(scene: Scene, frame: int, sensor: str, asked: dict[str, Any]) -> prompts.Prompt:
+    match asked["kind"]:
+        case "point":
+            return prompts.PointPrompt(sensor, tuple(asked["position"]), asked["positive"])
+        case "box":
+            return prompts.BoxPrompt(sensor, tuple(asked["low"]), tuple(asked["high"]))
+        case _:
+            size = scene.frames.get(index=frame).readings.get(sensor__name=sensor).size
+            try:
+                mask = run_lengths.decode_runs(base64.b64decode(asked["runs"]), size)
+            except ValueError as error:
+                raise InvalidEdit(f"the mask prompt cannot be read: {error}") from error
+            return prompts.MaskPrompt(sensor, mask)
+
+
+def _for_history(asked: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: prompt[name] for name in prompt if name != "runs"} for prompt in asked]
+
+
+def _stored(predicted: Sequence[MaskPrediction], numbers: dict[str, int]) -> list[PredictedMask]:
+    return [
+        PredictedMask(
+            numbers[prediction.sensor],
+            run_lengths.encode_runs(prediction.mask),
+            float(prediction.confidence),
+        )
+        for prediction in predicted
+    ]
+
+
+_resident: Resident | None = None
+_stop = threading.Event()
+
+
+@shared_task(name=actions.PROPAGATE_TASK, acks_late=True)  # type: ignore[untyped-decorator]
+def propagate(job_id: int) -> None:
+    assert _resident, "the worker is not ready"
+    _resident.run_propagation(job_id)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def start(sender: Any, **_: Any) -> None:
+    """Load the predictor, listen on this worker's own queue, and begin to hear clicks."""
+    global _resident
+    name = str(sender.hostname).replace("@", ".")
+    _resident = Resident(load_predictor(settings.PREDICTOR), name)
+    _resident.register()
+    sender.add_task_queue(queue_of(name))
+    for work in (_resident.beat_for_ever, _resident.listen_for_clicks):
+        threading.Thread(target=work, args=[_stop], name=work.__name__, daemon=True).start()
+    connection.close()
+    logger.info("model worker %s is ready with %s", name, _resident.predictor.name)
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def end(**_: Any) -> None:
+    _stop.set()
+    if _resident:
+        _resident.leave()

@@ -1,0 +1,36 @@
+"""Who may enter a scene's room, looked up on connecting and again before each change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser
+
+from backend.accounts.models import User
+from backend.projects.permissions import ABILITIES, role_in
+from backend.scenes.models import Scene
+
+
+@dataclass(frozen=True)
+class Access:
+    scene: Scene
+    user: User
+    role: str
+
+    @property
+    def may_label(self) -> bool:
+        return "label" in ABILITIES[self.role]
+
+
+def access(user_id: int | None, scene_id: int) -> Access | None:
+    """What a user may do in a scene now; None for strangers and for scenes that are not there."""
+    user = User.objects.filter(pk=user_id, is_active=True).first() if user_id else None
+    scene = Scene.objects.select_related("project").filter(pk=scene_id).first()
+    if user is None or scene is None:
+        return None
+    role = role_in(user, scene.project)
+    return Access(scene, user, role) if role else None
+
+
+def user_id_of(scope_user: User | AnonymousUser | None) -> int | None:
+    return scope_user.pk if scope_user is not None and scope_user.is_authenticated else None
