@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import replace
+from threading import Thread, Timer
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from backend.launcher.running import Running, find_running, myself
 from backend.launcher.services import (
     embedded,
     end_leftovers,
+    holding,
     settings_of,
     throw_away_services,
     using_services,
@@ -63,11 +65,41 @@ def test_an_address_that_does_not_answer_is_one_line_without_its_password(data: 
 
 
 def test_the_services_of_a_running_up_are_used(data: Data):
-    Running(myself(), "http://x", "postgresql://running", "redis://running").write(data)
+    up = Running(myself(), "http://x", "postgresql://running", "redis://running", ready=True)
+    up.write(data)
 
     with using_services(data, migrated=True) as settings:
         assert settings["DATABASE_URL"] == "postgresql://running"
         assert settings["REDIS_URL"] == "redis://running"
+
+
+def test_a_command_waits_for_an_up_that_is_starting_and_uses_its_services(data: Data, capsys):
+    up = Running(myself(), "http://x", "postgresql://starting", "redis://starting")
+    ready = Timer(0.5, lambda: replace(up, ready=True).write(data))
+
+    with holding(data):
+        up.write(data)
+        ready.start()
+        with using_services(data, migrated=True) as settings:
+            assert settings["DATABASE_URL"] == "postgresql://starting"
+
+    assert "waiting for it (process" in capsys.readouterr().out
+
+
+def test_two_commands_without_an_up_take_turns(data: Data):
+    turns = []
+    with holding(data):
+        other = Thread(target=lambda: turns.append(_turn(data)))
+        other.start()
+        turns.append("first")
+    other.join(timeout=10)
+
+    assert turns == ["first", "second"]
+
+
+def _turn(data: Data) -> str:
+    with holding(data):
+        return "second"
 
 
 def test_an_up_that_was_killed_does_not_count_as_running(data: Data):
