@@ -49,7 +49,7 @@ def start_and_stop(
     """Run `up` on any free port until it says that it is ready, then press Ctrl-C."""
     began = monotonic()
     process = subprocess.Popen(
-        [*_as(user), sys.executable, "manage.py", "up", "--port", "0"],
+        [*_python(user), "manage.py", "up", "--port", "0"],
         cwd=checkout,
         env=environment(data),
         stdout=subprocess.PIPE,
@@ -101,12 +101,13 @@ def environment(data: Path) -> dict[str, str]:
     }
 
 
-def _as(user: str | None) -> list[str]:
-    """As another user, with that user's home."""
+def _python(user: str | None) -> list[str]:
+    """Python, as another user with that user's home and the system's programs."""
     if not user:
-        return []
-    home = f"HOME={pwd.getpwnam(user).pw_dir}"
-    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--", "env", home]
+        return [sys.executable]
+    home, path = f"HOME={pwd.getpwnam(user).pw_dir}", "PATH=/usr/local/bin:/usr/bin:/bin"
+    become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"]
+    return [*become, "env", home, path, "python3"]
 
 
 def try_both(folder: Path, *, user: str | None, quick: bool) -> bool:
@@ -122,7 +123,7 @@ def try_both(folder: Path, *, user: str | None, quick: bool) -> bool:
     warm = start_and_stop(checkout, data, user=user)
     print(f"warm: ready {warm.ready_s:.1f} s, stopped in {warm.stop_s:.1f} s", flush=True)
     began = monotonic()
-    command = [*_as(user), sys.executable, "manage.py", "test", *(["--quick"] if quick else [])]
+    command = [*_python(user), "manage.py", "test", *(["--quick"] if quick else [])]
     tested = subprocess.run(command, cwd=checkout, env=environment(data))
     print(f"test: {monotonic() - began:.0f} s, exit status {tested.returncode}", flush=True)
     return tested.returncode == 0

@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from backend.launcher.progress import run_step
 from backend.launcher.refusals import CannotGoOn
+
+
+@pytest.fixture(autouse=True)
+def _kept_output_goes_with_the_test(monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def python(code: str) -> list[str]:
@@ -40,7 +46,6 @@ def test_a_step_that_fails_tells_why_in_one_line_and_keeps_its_output(tmp_path: 
     assert "\n" not in line
     kept = Path(line.rpartition(": ")[2].rstrip(")"))
     assert kept.read_text() == "fine so far\nERROR: no such package\n"
-    kept.unlink()
 
 
 def test_a_full_disk_is_recognised_in_the_output_of_a_step(tmp_path: Path):
