@@ -13,7 +13,8 @@ from backend import events
 from backend.accounts.models import User
 from backend.annotations.errors import InvalidEdit
 from backend.annotations.models import Document, Edit, Source
-from backend.annotations.revisions import AlreadyApplied, NewMask, Revision, changing, take_back
+from backend.annotations.revisions import AlreadyApplied, NewMask, Revision, changing
+from backend.annotations.undo import take_back, undone_groups
 from backend.projects.models import LabelClass
 from backend.protocol import messages
 from backend.scenes.models import Reading, Scene
@@ -121,8 +122,7 @@ def _put_mask(revision: Revision, change: messages.PutMask) -> None:
 def _undo_last(revision: Revision, by: User) -> None:
     """Take back my latest group of edits that is not an undo and not undone."""
     mine = revision.document.edits.filter(by=by, undoes=None)
-    undone = revision.document.edits.filter(undoes__isnull=False).values("undoes")
-    latest = mine.exclude(group__in=undone).order_by("-revision").first()
+    latest = mine.exclude(group__in=undone_groups(revision.document)).order_by("-revision").first()
     if latest is None:
         raise InvalidEdit("there is nothing of yours left to undo in this scene")
     revision.undoes = latest.group

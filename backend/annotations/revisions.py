@@ -14,13 +14,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 
 from backend import events
 from backend.accounts.models import User
 from backend.annotations import queries
 from backend.annotations.errors import Frozen, InvalidEdit
-from backend.annotations.models import Cuboid, Document, Edit, Mask, Track
+from backend.annotations.models import Document, Edit, Mask, Track
 from backend.projects.models import LabelClass
 from backend.protocol import records
 
@@ -169,88 +168,3 @@ def changing(
             by=records.Person(id=by.pk, name=by.display_name) if by else None,
         )
         events.publish(scene_id, news)
-
-
-def take_back(revision: Revision, group: UUID) -> None:
-    """Undo every edit of `group`: what it made is closed, what it replaced holds again.
-
-    Raises InvalidEdit when somebody has since changed the same masks or tracks.
-    """
-    edits = list(revision.document.edits.filter(group=group).select_related("by"))
-    numbers = [edit.revision for edit in edits]
-    _refuse_when_changed_since(revision.document, numbers)
-    _restore_rows(revision, Mask, "reading", numbers)
-    _restore_rows(revision, Cuboid, "frame", numbers)
-    for edit in sorted(edits, key=lambda edit: -edit.revision):
-        _restore_tracks(revision, edit)
-    touched = revision.document.tracks.filter(
-        Q(masks__from_revision=revision.number)
-        | Q(masks__until_revision=revision.number)
-        | Q(cuboids__from_revision=revision.number)
-        | Q(cuboids__until_revision=revision.number)
-    )
-    Track.objects.filter(pk__in=touched.values("pk")).update(changed_revision=revision.number)
-
-
-def _refuse_when_changed_since(document: Document, numbers: list[int]) -> None:
-    """A later edit of the same mask would be lost by an undo: refuse, and name its author."""
-    for rows in (
-        Mask.objects.filter(track__document=document),
-        Cuboid.objects.filter(track__document=document),
-    ):
-        overridden = (
-            rows.filter(from_revision__in=numbers, until_revision__isnull=False)
-            .exclude(until_revision__in=numbers)
-            .first()
-        )
-        if overridden:
-            assert overridden.until_revision is not None
-            later = document.edits.select_related("by").get(revision=overridden.until_revision)
-            who = later.by.display_name if later.by else "the model"
-            raise InvalidEdit(
-                f"cannot undo: {who} has changed track {overridden.track.number} since "
-                f"(revision {later.revision})"
-            )
-
-
-def _restore_rows(revision: Revision, model: Any, place: str, numbers: list[int]) -> None:
-    rows = model.objects.filter(track__document=revision.document)
-    rows.filter(from_revision__in=numbers, until_revision=None).update(
-        until_revision=revision.number
-    )
-    replaced = rows.filter(until_revision__in=numbers).exclude(from_revision__in=numbers)
-    again = []
-    for row in replaced:
-        taken = rows.filter(**{place: getattr(row, place)}, track=row.track, until_revision=None)
-        if taken.exists():
-            raise InvalidEdit(
-                f"cannot undo: track {row.track.number} has been labelled again since"
-            )
-        row.pk = None
-        row._state.adding = True
-        row.from_revision, row.until_revision = revision.number, None
-        again.append(row)
-    model.objects.bulk_create(again)
-
-
-def _restore_tracks(revision: Revision, edit: Edit) -> None:
-    document = revision.document
-    for track in document.tracks.filter(from_revision=edit.revision, deleted_revision=None):
-        left = track.masks.filter(until_revision=None).count()
-        if left:
-            raise InvalidEdit(
-                f"cannot undo: track {track.number} has {left} masks that were added since"
-            )
-        revision.delete_track(track)
-    for track in document.tracks.filter(deleted_revision=edit.revision):
-        track.deleted_revision = None
-        track.changed_revision = revision.number
-        track.save(update_fields=["deleted_revision", "changed_revision"])
-    for number, before in edit.change.get("before", {}).items():
-        track = revision.track(int(number))
-        if "label_class" in before:
-            track.label_class_id = before["label_class"]
-        track.name = before.get("name", track.name)
-        track.draw_order = before.get("draw_order", track.draw_order)
-        track.changed_revision = revision.number
-        track.save()
