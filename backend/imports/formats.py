@@ -4,7 +4,6 @@ Web processes know the names only: readers need packages that the web image does
 """
 
 TITLES = {
-    "waymo": "Waymo Open Dataset",
     "native": "Masklet archive",
     "waymo-4dseg": "Waymo-4DSeg",
 }

@@ -1,0 +1,123 @@
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { JobRow } from "@/panels/Jobs";
+import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
+import { count } from "@/panels/Projects";
+import { api, isRunning, type Project } from "@/sync/api";
+
+export function Exports(props: { project: Project }): JSX.Element {
+  const { project } = props;
+  const jobs = useLoaded(
+    () => api.jobs(project.id, "export"),
+    project.id,
+    (list) => list.some(isRunning),
+  );
+  return (
+    <section aria-label="Exports" class="stack">
+      <NewExport project={project} onStarted={jobs.reload} />
+      <Waiting of={jobs} what="earlier exports" />
+      {jobs.value?.length === 0 && <p class="dim">Nothing has been exported yet.</p>}
+      {jobs.value?.map((job) => (
+        <JobRow key={job.id} job={job} onChange={jobs.reload}>
+          {job.download && (
+            <a class="button primary" href={job.download} download>
+              Download
+            </a>
+          )}
+        </JobRow>
+      ))}
+    </section>
+  );
+}
+
+function NewExport(props: { project: Project; onStarted: () => void }): JSX.Element {
+  const { project } = props;
+  const formats = useLoaded(api.exportFormats, "formats");
+  const tasks = useLoaded(() => api.tasks(project.id), project.id);
+  const [format, setFormat] = useState("native");
+  const [unreviewed, setUnreviewed] = useState(false);
+  const [readings, setReadings] = useState(false);
+  const [left, setLeft] = useState<ReadonlySet<number>>(new Set());
+  const [error, setError] = useState("");
+
+  const offered = tasks.value?.filter((task) => unreviewed || task.state === "accepted") ?? [];
+  const wanted = offered.filter((task) => !left.has(task.scene));
+  const toggle = (scene: number) => {
+    const next = new Set(left);
+    if (!next.delete(scene)) next.add(scene);
+    setLeft(next);
+  };
+  const start = async () => {
+    setError("");
+    try {
+      await api.startExport(project.id, {
+        scenes: wanted.map((task) => task.scene),
+        format,
+        include_unreviewed: unreviewed,
+        with_readings: format === "native" && readings,
+      });
+      props.onStarted();
+    } catch (failure) {
+      setError(wordsFor(failure));
+    }
+  };
+
+  return (
+    <div class="panel stack">
+      <h2>Export labels</h2>
+      <Waiting of={formats} what="the formats" />
+      <label class="field">
+        Format
+        <select value={format} onChange={(event) => setFormat(event.currentTarget.value)}>
+          {formats.value?.map((choice) => (
+            <option key={choice.name} value={choice.name}>
+              {choice.title}
+            </option>
+          ))}
+        </select>
+      </label>
+      <p class="dim">{formats.value?.find((choice) => choice.name === format)?.description}</p>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={unreviewed}
+          onChange={(event) => setUnreviewed(event.currentTarget.checked)}
+        />
+        <span>
+          Also scenes that nobody has accepted; the archive says so in its name and inside
+        </span>
+      </label>
+      {format === "native" && (
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={readings}
+            onChange={(event) => setReadings(event.currentTarget.checked)}
+          />
+          <span>With the pictures and sweeps themselves (large)</span>
+        </label>
+      )}
+      {tasks.value && offered.length === 0 && (
+        <p class="notice">No scene is accepted yet. Accept a task, or include unreviewed scenes.</p>
+      )}
+      {offered.map((task) => (
+        <label class="check" key={task.scene}>
+          <input
+            type="checkbox"
+            checked={!left.has(task.scene)}
+            onChange={() => toggle(task.scene)}
+          />
+          <span>
+            {task.scene_name} <span class="dim">({task.state.replace("_", " ")})</span>
+          </span>
+        </label>
+      ))}
+      <Failure words={error} />
+      <div class="row">
+        <button type="button" class="primary" disabled={wanted.length === 0} onClick={start}>
+          Export {count(wanted.length, "scene")}
+        </button>
+      </div>
+    </div>
+  );
+}

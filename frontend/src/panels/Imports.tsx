@@ -1,0 +1,200 @@
+import type { JSX } from "preact";
+import { useRef, useState } from "preact/hooks";
+import { JobRow } from "@/panels/Jobs";
+import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
+import { api, isRunning, type Project, sendFile, type Upload } from "@/sync/api";
+
+const FORMATS: [name: string, title: string][] = [
+  ["native", "Masklet archive"],
+  ["waymo-4dseg", "Waymo-4DSeg folder"],
+];
+
+export function Imports(props: { project: Project }): JSX.Element {
+  const { project } = props;
+  const jobs = useLoaded(
+    () => api.jobs(project.id, "import", "demo"),
+    project.id,
+    (list) => list.some(isRunning),
+  );
+  return (
+    <section aria-label="Imports" class="stack">
+      <NewImport project={project} onStarted={jobs.reload} />
+      <Waiting of={jobs} what="earlier imports" />
+      {jobs.value?.length === 0 && <p class="dim">Nothing has been imported yet.</p>}
+      {jobs.value?.map((job) => (
+        <JobRow key={job.id} job={job} onChange={jobs.reload}>
+          {job.state === "done" &&
+            job.scene_ids.map((scene) => (
+              <a class="button" key={scene} href={`/scenes/${scene}`}>
+                Open scene
+              </a>
+            ))}
+        </JobRow>
+      ))}
+    </section>
+  );
+}
+
+function NewImport(props: { project: Project; onStarted: () => void }): JSX.Element {
+  const isAdmin = props.project.role === "admin";
+  const [format, setFormat] = useState("native");
+  const [from, setFrom] = useState<"upload" | "server">("upload");
+  return (
+    <div class="panel stack">
+      <h2>Import a recording</h2>
+      <div class="row">
+        <label class="field">
+          Format
+          <select value={format} onChange={(event) => setFormat(event.currentTarget.value)}>
+            {FORMATS.map(([name, title]) => (
+              <option key={name} value={name}>
+                {title}
+              </option>
+            ))}
+          </select>
+        </label>
+        {isAdmin && (
+          <label class="field">
+            From
+            <select
+              value={from}
+              onChange={(event) => setFrom(event.currentTarget.value as "upload" | "server")}
+            >
+              <option value="upload">a file on this computer</option>
+              <option value="server">a folder of the server</option>
+            </select>
+          </label>
+        )}
+      </div>
+      {from === "upload" ? (
+        <FromFile {...props} format={format} />
+      ) : (
+        <FromServer {...props} format={format} />
+      )}
+    </div>
+  );
+}
+
+function FromFile(props: { project: Project; format: string; onStarted: () => void }): JSX.Element {
+  const [file, setFile] = useState<File | null>(null);
+  const [sent, setSent] = useState<number | null>(null);
+  const [error, setError] = useState("");
+  const upload = useRef<Upload | null>(null);
+  const stop = useRef<AbortController | null>(null);
+
+  const start = async () => {
+    if (!file) return;
+    setError("");
+    setSent(0);
+    stop.current = new AbortController();
+    try {
+      upload.current ??= await api.beginUpload(props.project.id, file.name, file.size);
+      await sendFile(upload.current, file, setSent, stop.current.signal);
+      await api.startImport(props.project.id, { format: props.format, upload: upload.current.id });
+      upload.current = null;
+      setFile(null);
+      props.onStarted();
+    } catch (failure) {
+      if (!stop.current.signal.aborted) setError(wordsFor(failure));
+    }
+    setSent(null);
+  };
+  const choose = (chosen: File | null) => {
+    upload.current = null;
+    setFile(chosen);
+    setError("");
+  };
+
+  return (
+    <div class="stack">
+      <label class="field">
+        A .zip or .tar of a folder
+        <input type="file" onChange={(event) => choose(event.currentTarget.files?.[0] ?? null)} />
+      </label>
+      {sent !== null && file && (
+        <>
+          <progress value={sent} max={file.size} aria-label="Upload" />
+          <p class="dim">
+            {megabytes(sent)} of {megabytes(file.size)} MB
+          </p>
+        </>
+      )}
+      <Failure words={error} />
+      <div class="row">
+        {sent === null ? (
+          <button type="button" class="primary" disabled={!file} onClick={start}>
+            {upload.current ? "Go on uploading" : "Upload and import"}
+          </button>
+        ) : (
+          <button type="button" onClick={() => stop.current?.abort()}>
+            Pause
+          </button>
+        )}
+        <span class="dim">An upload that breaks off goes on where it stopped.</span>
+      </div>
+    </div>
+  );
+}
+
+function FromServer(props: {
+  project: Project;
+  format: string;
+  onStarted: () => void;
+}): JSX.Element {
+  const [path, setPath] = useState("");
+  const [chosen, setChosen] = useState("");
+  const [error, setError] = useState("");
+  const folder = useLoaded(() => api.importFolder(props.project.id, path), path);
+  const start = async () => {
+    setError("");
+    try {
+      await api.startImport(props.project.id, { format: props.format, path: chosen || path });
+      props.onStarted();
+    } catch (failure) {
+      setError(wordsFor(failure));
+    }
+  };
+  if (folder.value?.roots.length === 0) {
+    return (
+      <p class="notice">
+        No folder of the server is open for imports. Whoever runs it names them in
+        MASKLET_IMPORT_ROOTS and starts it again.
+      </p>
+    );
+  }
+  return (
+    <div class="stack">
+      <div class="row">
+        <button type="button" disabled={!path} onClick={() => setPath("")}>
+          Roots
+        </button>
+        <span class="dim">{path || "Choose a folder or a file"}</span>
+      </div>
+      <Waiting of={folder} what="the folder" />
+      <div class="folder">
+        {folder.value?.entries.length === 0 && <p class="dim">This folder is empty.</p>}
+        {folder.value?.entries.map((entry) => (
+          <button
+            type="button"
+            key={entry.path}
+            aria-pressed={entry.path === chosen}
+            onClick={() => {
+              setChosen(entry.is_folder ? "" : entry.path);
+              if (entry.is_folder) setPath(entry.path);
+            }}
+          >
+            {entry.is_folder ? `${entry.name}/` : `${entry.name} · ${megabytes(entry.size)} MB`}
+          </button>
+        ))}
+      </div>
+      <Failure words={error} />
+      <div class="row">
+        <button type="button" class="primary" disabled={!chosen && !path} onClick={start}>
+          Import {chosen ? "this file" : "this folder"}
+        </button>
+      </div>
+    </div>
+  );
+}
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);

@@ -1,0 +1,65 @@
+import type { JSX } from "preact";
+import { Exports } from "@/panels/Exports";
+import { Imports } from "@/panels/Imports";
+import { Page, useLoaded, Waiting } from "@/panels/Page";
+import { Scenes } from "@/panels/Scenes";
+import { Tasks } from "@/panels/Tasks";
+import { api, type Project, type Role, type User } from "@/sync/api";
+
+export type Tab = "scenes" | "tasks" | "imports" | "exports";
+const TITLES: Record<Tab, string> = {
+  scenes: "Scenes",
+  tasks: "Tasks",
+  imports: "Imports",
+  exports: "Exports",
+};
+
+/** What a role has no business with is not shown; the server refuses it anyway. */
+export function tabsFor(role: Role): Tab[] {
+  return role === "manager" || role === "admin"
+    ? ["scenes", "tasks", "imports", "exports"]
+    : ["scenes", "tasks"];
+}
+
+export function ProjectPage(props: { user: User; id: number; tab: Tab }): JSX.Element {
+  const project = useLoaded(() => api.project(props.id), props.id);
+  return (
+    <Page user={props.user} title={project.value?.name ?? "Project"}>
+      <Waiting of={project} what="the project" />
+      {project.value && <Content project={project.value} user={props.user} tab={props.tab} />}
+    </Page>
+  );
+}
+
+function Content(props: { project: Project; user: User; tab: Tab }): JSX.Element {
+  const { project } = props;
+  const tabs = tabsFor(project.role);
+  const tab = tabs.includes(props.tab) ? props.tab : "scenes";
+  return (
+    <>
+      <p>
+        <a href="/">Projects</a>
+      </p>
+      <div class="row">
+        <h1>{project.name}</h1>
+        <span class="badge">{project.role}</span>
+      </div>
+      {project.attribution && <p class="dim">{project.attribution}</p>}
+      <nav class="tabs" aria-label="Project">
+        {tabs.map((name) => (
+          <a
+            key={name}
+            href={`/projects/${project.id}/${name}`}
+            aria-current={name === tab ? "page" : undefined}
+          >
+            {TITLES[name]}
+          </a>
+        ))}
+      </nav>
+      {tab === "scenes" && <Scenes project={project} />}
+      {tab === "tasks" && <Tasks project={project} />}
+      {tab === "imports" && <Imports project={project} />}
+      {tab === "exports" && <Exports project={project} />}
+    </>
+  );
+}

@@ -1,0 +1,40 @@
+import type { JSX } from "preact";
+import { Page, useLoaded, Waiting } from "@/panels/Page";
+import { api, type User } from "@/sync/api";
+
+export function Projects(props: { user: User }): JSX.Element {
+  const projects = useLoaded(api.projects, "projects");
+  return (
+    <Page user={props.user} title="Projects">
+      <div class="stack">
+        <h1>Projects</h1>
+        <Waiting of={projects} what="your projects" />
+        {projects.value?.length === 0 && (
+          <div class="empty">
+            <h2>You are not in a project yet</h2>
+            <p>Ask a project manager to add {props.user.username} to one.</p>
+          </div>
+        )}
+        <div class="cards">
+          {projects.value?.map((project) => (
+            <a class="card" key={project.id} href={`/projects/${project.id}`}>
+              <div class="body">
+                <h2>{project.name}</h2>
+                <p class="dim">
+                  {count(project.scene_count, "scene")} ·{" "}
+                  {count(project.open_task_count, "open task")}
+                </p>
+                <p>
+                  <span class="badge">{project.role}</span>
+                </p>
+              </div>
+            </a>
+          ))}
+        </div>
+      </div>
+    </Page>
+  );
+}
+
+export const count = (n: number, what: string): string =>
+  `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;

@@ -1,0 +1,48 @@
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { Failure, wordsFor } from "@/panels/Page";
+import { afterSignIn, api } from "@/sync/api";
+
+export function SignIn(): JSX.Element {
+  const [error, setError] = useState("");
+  const [isBusy, setBusy] = useState(false);
+  useEffect(() => {
+    document.title = "Sign in · Masklet";
+  }, []);
+
+  const submit = async (event: SubmitEvent & { currentTarget: HTMLFormElement }) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    setBusy(true);
+    setError("");
+    try {
+      await api.signIn(String(form.get("username")), String(form.get("password")));
+      location.assign(afterSignIn(location.search));
+    } catch (failure) {
+      setError(wordsFor(failure));
+      setBusy(false);
+    }
+  };
+
+  return (
+    <main class="sign-in">
+      <form class="panel" onSubmit={submit}>
+        <h1>Masklet</h1>
+        <p class="dim">Label camera and LiDAR drives together.</p>
+        <label class="field">
+          Name
+          <input name="username" autocomplete="username" required autofocus />
+        </label>
+        <label class="field">
+          Password
+          <input name="password" type="password" autocomplete="current-password" required />
+        </label>
+        <Failure words={error} />
+        <button type="submit" class="primary" disabled={isBusy}>
+          {isBusy ? "Signing in…" : "Sign in"}
+        </button>
+        <p class="dim">Accounts are made by an admin.</p>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,136 @@
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
+import { api, type Project, type Task } from "@/sync/api";
+
+const WORDS: Record<Task["state"], [string, string]> = {
+  open: ["to label", "accent"],
+  submitted: ["to review", "warn"],
+  accepted: ["accepted", "ok"],
+  sent_back: ["sent back", "danger"],
+};
+
+export function Tasks(props: { project: Project }): JSX.Element {
+  const tasks = useLoaded(() => api.tasks(props.project.id), props.project.id);
+  const [error, setError] = useState("");
+  const act = async (action: Promise<Task>) => {
+    setError("");
+    try {
+      await action;
+    } catch (failure) {
+      setError(wordsFor(failure));
+    }
+    tasks.reload();
+  };
+  return (
+    <section aria-label="Tasks" class="stack">
+      <Waiting of={tasks} what="the tasks" />
+      <Failure words={error} />
+      {tasks.value?.length === 0 && (
+        <div class="empty">
+          <h2>No tasks yet</h2>
+          <p>Every imported scene opens one.</p>
+        </div>
+      )}
+      {tasks.value && tasks.value.length > 0 && (
+        <table>
+          <thead>
+            <tr>
+              <th>Scene</th>
+              <th>State</th>
+              <th>Labeller</th>
+              <th />
+            </tr>
+          </thead>
+          <tbody>
+            {tasks.value.map((task) => (
+              <Row key={task.id} task={task} role={props.project.role} act={act} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function Row(props: {
+  task: Task;
+  role: Project["role"];
+  act: (action: Promise<Task>) => void;
+}): JSX.Element {
+  const { task } = props;
+  const [words, colour] = WORDS[task.state];
+  const mayReview = props.role !== "annotator";
+  return (
+    <tr>
+      <td>
+        <a href={`/scenes/${task.scene}?task=${task.id}`}>{task.scene_name}</a>
+        {task.reason && <p class="dim">Sent back: {task.reason}</p>}
+      </td>
+      <td>
+        <span class={`badge ${colour}`}>{words}</span>
+      </td>
+      <td class={task.assignee ? "" : "dim"}>
+        {task.mine ? "you" : (task.assignee?.name ?? "whoever comes first")}
+      </td>
+      <td>
+        <div class="row">
+          <a class="button" href={`/scenes/${task.scene}?task=${task.id}`}>
+            Open
+          </a>
+          {(task.state === "open" || task.state === "sent_back") && (
+            <button type="button" onClick={() => props.act(api.submitTask(task.id))}>
+              Submit
+            </button>
+          )}
+          {mayReview && task.state === "submitted" && (
+            <button
+              type="button"
+              class="primary"
+              onClick={() => props.act(api.acceptTask(task.id))}
+            >
+              Accept
+            </button>
+          )}
+          {mayReview && (task.state === "submitted" || task.state === "accepted") && (
+            <SendBack task={task} act={props.act} />
+          )}
+        </div>
+      </td>
+    </tr>
+  );
+}
+
+function SendBack(props: { task: Task; act: (action: Promise<Task>) => void }): JSX.Element {
+  const [reason, setReason] = useState<string | null>(null);
+  if (reason === null) {
+    return (
+      <button type="button" onClick={() => setReason("")}>
+        Send back…
+      </button>
+    );
+  }
+  const submit = (event: Event) => {
+    event.preventDefault();
+    props.act(api.sendBackTask(props.task.id, reason));
+    setReason(null);
+  };
+  return (
+    <form class="row" onSubmit={submit}>
+      <input
+        aria-label="Why it is sent back"
+        placeholder="Why? The labeller reads it."
+        value={reason}
+        onInput={(event) => setReason(event.currentTarget.value)}
+        required
+        autofocus
+      />
+      <button type="submit" class="dangerous">
+        Send back
+      </button>
+      <button type="button" class="quiet" onClick={() => setReason(null)}>
+        Cancel
+      </button>
+    </form>
+  );
+}

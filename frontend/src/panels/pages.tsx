@@ -1,0 +1,50 @@
+import { type JSX, render } from "preact";
+import { ProjectPage, type Tab } from "@/panels/ProjectPage";
+import { Projects } from "@/panels/Projects";
+import { SignIn } from "@/panels/SignIn";
+import type { User } from "@/sync/api";
+
+/** Which page an address means; null for one that we do not know. */
+export function pageFor(path: string, user: User): JSX.Element | null {
+  const project = /^\/projects\/(\d+)(?:\/(scenes|tasks|imports|exports))?\/?$/.exec(path);
+  if (project) {
+    const tab = (project[2] ?? "scenes") as Tab;
+    return <ProjectPage user={user} id={Number(project[1])} tab={tab} />;
+  }
+  return path === "/" ? <Projects user={user} /> : null;
+}
+
+export function showPage(root: HTMLElement, path: string, user: User): void {
+  render(
+    pageFor(path, user) ?? (
+      <main class="sign-in">
+        <div class="empty">
+          <h1>There is no such page</h1>
+          <p>
+            <a href="/">Back to your projects</a>
+          </p>
+        </div>
+      </main>
+    ),
+    root,
+  );
+}
+
+export function showSignIn(root: HTMLElement): void {
+  render(<SignIn />, root);
+}
+
+export function showFailure(root: HTMLElement, words: string): void {
+  render(
+    <main class="sign-in">
+      <div class="empty">
+        <h1>Masklet cannot start</h1>
+        <p role="alert">{words}</p>
+        <button type="button" onClick={() => location.reload()}>
+          Try again
+        </button>
+      </div>
+    </main>,
+    root,
+  );
+}

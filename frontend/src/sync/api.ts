@@ -1,0 +1,273 @@
+// The server's HTTP surface, typed. Errors carry the server's own words; being signed out leads to
+// the sign-in page and back.
+
+export type Role = "annotator" | "reviewer" | "manager" | "admin";
+
+export interface User {
+  id: number;
+  username: string;
+  name: string;
+  is_admin: boolean;
+}
+
+export interface Project {
+  id: number;
+  name: string;
+  role: Role;
+  scene_count: number;
+  open_task_count: number;
+  attribution: string;
+}
+
+export interface SceneSummary {
+  id: number;
+  project: number;
+  name: string;
+  state: "ready" | "arriving";
+  frame_count: number;
+  expected_frames: number;
+  sensors: { name: string; kind: "camera" | "lidar" }[];
+  track_count: number;
+  facts: Record<string, string>;
+  imported_at: string;
+  report: ImportReport | null;
+}
+
+export interface ImportReport {
+  summary?: string;
+  frames?: number;
+  seconds?: number;
+  sensors?: { name: string; kind: string; readings: number; points: number | null }[];
+  gaps?: { after_frame: number; milliseconds: number }[];
+  odd_calibration?: string[];
+  skipped?: { file: string; record: number | null; message: string }[];
+  labels?: Record<string, number>;
+}
+
+export interface Task {
+  id: number;
+  scene: number;
+  scene_name: string;
+  state: "open" | "submitted" | "accepted" | "sent_back";
+  assignee: { id: number; name: string } | null;
+  mine: boolean;
+  reason: string;
+}
+
+export interface JobSummary {
+  id: number;
+  kind: "click" | "propagate" | "import" | "export" | "demo";
+  state: "waiting" | "running" | "done" | "failed" | "cancelled" | "superseded";
+  done: number;
+  total: number;
+  message: string;
+  error: string;
+  created_at: string;
+  finished_at: string | null;
+  by: { id: number; name: string } | null;
+  report: ImportReport | null;
+  scene_ids: number[];
+  label: string;
+  cancel_requested: boolean;
+  download: string | null;
+}
+
+export interface FolderEntry {
+  name: string;
+  path: string;
+  is_folder: boolean;
+  size: number;
+}
+
+export interface Folder {
+  path: string;
+  entries: FolderEntry[];
+  roots: string[];
+}
+
+export interface ExportFormat {
+  name: string;
+  title: string;
+  description: string;
+}
+
+export interface Upload {
+  id: number;
+  offset: number;
+  size: number;
+}
+
+/** What the server (or the network) had to say; `status` 0: the server was not reached. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly body: unknown;
+
+  constructor(status: number, message: string, body: unknown = null) {
+    super(message);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+export const isRunning = (job: JobSummary): boolean =>
+  job.state === "waiting" || job.state === "running";
+
+const SIGN_IN = "/sign-in";
+
+export function signInAddress(from: string): string {
+  return from === "/" ? SIGN_IN : `${SIGN_IN}?next=${encodeURIComponent(from)}`;
+}
+
+/** Only an address of our own: a link to us must not send people elsewhere after signing in. */
+export function afterSignIn(search: string): string {
+  const next = new URLSearchParams(search).get("next") ?? "/";
+  return /^\/(?![/\\])/.test(next) ? next : "/";
+}
+
+function csrfToken(): string {
+  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? "";
+}
+
+/** The first sentence in an error's body: {"detail": "..."} or {"field": ["..."]}. */
+export function wordsOf(body: unknown, status: number): string {
+  if (typeof body === "object" && body !== null) {
+    for (const value of Object.values(body)) {
+      if (typeof value === "string") return value;
+      if (Array.isArray(value) && typeof value[0] === "string") return value[0];
+    }
+  }
+  return status >= 500
+    ? "The server failed at this. Nothing was changed; try again, and tell whoever runs it if it stays so."
+    : `The server refused this (${status}).`;
+}
+
+async function call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (method !== "GET") headers.set("X-CSRFToken", csrfToken());
+  let response: Response;
+  try {
+    response = await fetch(path, { ...init, method, headers, credentials: "same-origin" });
+  } catch {
+    throw new ApiError(0, "The server cannot be reached. Check the connection and try again.");
+  }
+  if (response.ok) return response;
+  const body: unknown = await response.json().catch(() => null);
+  if (response.status === 401 && location.pathname !== SIGN_IN) {
+    location.assign(signInAddress(location.pathname + location.search));
+  }
+  throw new ApiError(response.status, wordsOf(body, response.status), body);
+}
+
+async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const init: RequestInit =
+    body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  const response = await call(method, path, init);
+  return (response.status === 204 ? null : await response.json()) as T;
+}
+
+const get = <T>(path: string): Promise<T> => json<T>("GET", path);
+const post = <T>(path: string, body: unknown = {}): Promise<T> => json<T>("POST", path, body);
+
+export const api = {
+  session: () => get<{ user: User | null }>("/api/session"),
+  signIn: (username: string, password: string) =>
+    post<{ user: User }>("/api/session", { username, password }),
+  signOut: () => json<null>("DELETE", "/api/session"),
+
+  projects: () => get<Project[]>("/api/projects"),
+  project: (id: number) => get<Project>(`/api/projects/${id}`),
+  scenes: (project: number) => get<SceneSummary[]>(`/api/projects/${project}/scenes`),
+  scene: (id: number) => get<SceneSummary>(`/api/scenes/${id}`),
+  deleteScene: (id: number) => json<null>("DELETE", `/api/scenes/${id}`),
+
+  tasks: (project: number) => get<Task[]>(`/api/projects/${project}/tasks`),
+  submitTask: (id: number) => post<Task>(`/api/tasks/${id}/submit`),
+  acceptTask: (id: number) => post<Task>(`/api/tasks/${id}/accept`),
+  sendBackTask: (id: number, reason: string) =>
+    post<Task>(`/api/tasks/${id}/send_back`, { reason }),
+
+  jobs: (project: number, ...kinds: string[]) =>
+    get<JobSummary[]>(
+      `/api/projects/${project}/jobs?${kinds.map((kind) => `kind=${kind}`).join("&")}`,
+    ),
+  cancelJob: (id: number) => post<JobSummary>(`/api/jobs/${id}/cancel`),
+  resumeJob: (id: number) => post<JobSummary>(`/api/jobs/${id}/resume`),
+
+  importFolder: (project: number, path: string) =>
+    get<Folder>(`/api/projects/${project}/import-folders?path=${encodeURIComponent(path)}`),
+  startImport: (project: number, source: { format: string; path?: string; upload?: number }) =>
+    post<JobSummary>(`/api/projects/${project}/imports`, source),
+  beginUpload: (project: number, name: string, size: number) =>
+    post<Upload>(`/api/projects/${project}/uploads`, { name, size }),
+  upload: (id: number) => get<Upload>(`/api/uploads/${id}`),
+
+  exportFormats: () => get<ExportFormat[]>("/api/export-formats"),
+  startExport: (
+    project: number,
+    wanted: {
+      scenes: number[];
+      format: string;
+      include_unreviewed: boolean;
+      with_readings: boolean;
+    },
+  ) => post<{ id: number }>(`/api/projects/${project}/exports`, wanted),
+};
+
+export const PIECE_BYTES = 4 * 2 ** 20;
+const PATIENCE_MS = [1000, 2000, 4000, 8000, 15000];
+
+/**
+ * Send a file in pieces from where the server has got to. A lost connection is waited out, and a
+ * server that has more or less than we thought says where to go on. Rejects when `signal` aborts
+ * or the server refuses; the upload can then be continued by calling this again.
+ */
+export async function sendFile(
+  upload: Upload,
+  file: Blob,
+  onProgress: (sent: number) => void,
+  signal: AbortSignal,
+  wait: (ms: number) => Promise<void> = (ms) => new Promise((done) => setTimeout(done, ms)),
+): Promise<void> {
+  let offset = (await api.upload(upload.id)).offset;
+  let failures = 0;
+  onProgress(offset);
+  while (offset < file.size) {
+    signal.throwIfAborted();
+    try {
+      offset = await sendPiece(upload.id, file.slice(offset, offset + PIECE_BYTES), offset, signal);
+      failures = 0;
+      onProgress(offset);
+    } catch (error) {
+      signal.throwIfAborted();
+      const pause = PATIENCE_MS[failures];
+      const isPassing = error instanceof ApiError && (error.status === 0 || error.status >= 502);
+      if (!isPassing || pause === undefined) throw error;
+      failures += 1;
+      await wait(pause);
+    }
+  }
+}
+
+async function sendPiece(
+  upload: number,
+  piece: Blob,
+  offset: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const headers = { "Upload-Offset": String(offset), "Content-Type": "application/octet-stream" };
+  try {
+    const response = await call("PATCH", `/api/uploads/${upload}`, {
+      body: piece,
+      headers,
+      signal,
+    });
+    return ((await response.json()) as { offset: number }).offset;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 409) {
+      return (error.body as { offset: number }).offset;
+    }
+    throw error;
+  }
+}
