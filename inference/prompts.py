@@ -54,3 +54,11 @@ class MaskPrediction:
     sensor: str
     mask: npt.NDArray[np.bool_]
     confidence: float
+
+
+@dataclass(frozen=True)
+class FramePrediction:
+    """A predictor's answers for one frame; a sensor that does not see the object has none."""
+
+    frame: int
+    masks: list[MaskPrediction]

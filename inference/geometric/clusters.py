@@ -1,0 +1,188 @@
+"""Objects as connected pieces of range images: neighbours on the image that are near in space."""
+# Numba has no type information; its decorators are untyped for mypy.
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from inference.geometry import FloatArray
+from inference.scene import Calibration, Sweep
+
+Float32Array = npt.NDArray[np.float32]
+Int32Array = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
+
+NOTHING = -1
+# A sweep without rows is sorted into this many, and into columns of this angle.
+_BINNED_ROWS, _BINNED_COLUMNS = 96, 2048
+
+
+@dataclass(frozen=True)
+class RangeImage:
+    """One sweep as its sensor saw it.
+
+    point_at: [H, W] index into the sweep's points, NOTHING where no light came back; where several
+    points fall into a cell (second returns), the first one counts.  row, column: [N].
+    range_m: [N] from the sensor's own origin.  spacing: [N] radians between neighbouring beams.
+    """
+
+    point_at: Int32Array
+    row: Int32Array
+    column: Int32Array
+    range_m: Float32Array
+    spacing: Float32Array
+    wraps: bool
+
+
+def range_image(sweep: Sweep, calibration: Calibration) -> RangeImage:
+    """The sweep's own rows and columns where it has them, else made from the directions."""
+    ego_from_sensor = calibration.ego_from_sensor.astype(np.float32)
+    seen = (sweep.points_ego - ego_from_sensor[:3, 3]) @ ego_from_sensor[:3, :3]
+    range_m = np.linalg.norm(seen, axis=1)
+    azimuth = np.arctan2(seen[:, 1], seen[:, 0])
+    elevation = np.arcsin(np.clip(seen[:, 2] / np.maximum(range_m, 1e-6), -1, 1))
+    if sweep.row is not None and sweep.column is not None:
+        row, column = sweep.row.astype(np.int32), sweep.column.astype(np.int32)
+    else:
+        row = _rows(elevation, np.array(calibration.beam_elevations))
+        share = (np.pi - azimuth) / (2 * np.pi)
+        column = np.minimum(share * _BINNED_COLUMNS, _BINNED_COLUMNS - 1).astype(np.int32)
+    height, width = (int(axis.max()) + 1 if len(axis) else 1 for axis in (row, column))
+    point_at = np.full((height, width), NOTHING, np.int32)
+    # Backwards, so that the first of several points of a cell stays.
+    point_at[row[::-1], column[::-1]] = np.arange(len(row) - 1, -1, -1)
+    turned = np.bincount((np.degrees(azimuth).astype(int)) % 360, minlength=360) > 0
+    return RangeImage(
+        point_at,
+        row,
+        column,
+        range_m,
+        _beam_spacing(elevation, row, height),
+        wraps=bool(turned.mean() > 0.95),
+    )
+
+
+def _rows(elevation: Float32Array, beams: FloatArray) -> Int32Array:
+    """[N] the nearest beam, top first; unknown beams are guessed from where points are dense."""
+    if len(beams) > 1:
+        descending = np.sort(beams)[::-1]
+        between = (descending[1:] + descending[:-1]) / 2
+        return np.searchsorted(-between, -elevation).astype(np.int32)
+    if not len(elevation):
+        return np.zeros(0, np.int32)
+    counts, edges = np.histogram(elevation, bins=512)
+    # Half by angle and half by count: beams are densest where most of them look.
+    share = np.cumsum(counts / counts.sum() + 1 / len(counts)) / 2
+    place = np.interp(elevation, edges[1:], share)
+    return np.minimum((1 - place) * _BINNED_ROWS, _BINNED_ROWS - 1).astype(np.int32)
+
+
+def _beam_spacing(elevation: Float32Array, row: Int32Array, height: int) -> Float32Array:
+    """[N] radians between the beam of each point and its neighbours."""
+    count = np.bincount(row, minlength=height)
+    mean = np.bincount(row, weights=elevation, minlength=height) / np.maximum(count, 1)
+    fired = np.flatnonzero(count)
+    if len(fired) < 2:
+        return np.full(len(row), 0.005, np.float32)
+    gap = np.abs(np.gradient(mean[fired], fired))
+    spacing = np.zeros(height, np.float32)
+    spacing[fired] = np.clip(gap, 1e-3, 0.05)
+    return spacing[row]
+
+
+def connected(
+    image: RangeImage, points_ego: Float32Array, is_object: BoolArray, scale: float = 1.0
+) -> Int32Array:
+    """[N] the cluster of each point, from 0; NOTHING for ground and lone leftovers.
+
+    Points join when they are nearer than 0.28 m + 1.8 % of their range, times `scale`.
+    """
+    reach = (scale * (0.28 + 0.018 * image.range_m)).astype(np.float32)
+    parent = np.arange(len(points_ego), dtype=np.int32)
+    _join(image.point_at, points_ego, is_object, reach, image.wraps, parent)
+    _adopt(image.point_at, image.row, image.column, points_ego, is_object, reach, parent)
+    root = _roots(parent)
+    numbers = np.full(len(points_ego), NOTHING, np.int32)
+    _, numbered = np.unique(root[is_object], return_inverse=True)
+    numbers[is_object] = numbered.astype(np.int32)
+    return numbers
+
+
+@njit(cache=True, nogil=True)
+def _root(parent: Int32Array, i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _roots(parent: Int32Array) -> Int32Array:
+    out = np.empty_like(parent)
+    for i in range(len(parent)):
+        out[i] = _root(parent, i)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _join(point_at, points, is_object, reach, wraps, parent):  # type: ignore[no-untyped-def]
+    """Union of each point with the neighbours to the right and below, over small gaps."""
+    height, width = point_at.shape
+    steps = (
+        (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, -1), (1, 2), (1, -2), (2, 0), (2, 1), (2, -1),
+        (3, 0),
+    )  # fmt: skip
+    for row in range(height):
+        for column in range(width):
+            i = point_at[row, column]
+            if i < 0 or not is_object[i]:
+                continue
+            for down, right in steps:
+                r, c = row + down, column + right
+                if r >= height:
+                    continue
+                if c < 0 or c >= width:
+                    if not wraps:
+                        continue
+                    c %= width
+                j = point_at[r, c]
+                if j < 0 or not is_object[j]:
+                    continue
+                x = points[i, 0] - points[j, 0]
+                y = points[i, 1] - points[j, 1]
+                z = points[i, 2] - points[j, 2]
+                if x * x + y * y + z * z < reach[i] * reach[i]:
+                    a, b = _root(parent, i), _root(parent, j)
+                    if a < b:
+                        parent[b] = a
+                    elif b < a:
+                        parent[a] = b
+
+
+@njit(cache=True, nogil=True)
+def _adopt(point_at, row, column, points, is_object, reach, parent):  # type: ignore[no-untyped-def]
+    """Union of each point that shares a cell (a second return) with a near one thereabouts."""
+    height, width = point_at.shape
+    for i in range(len(points)):
+        if not is_object[i] or point_at[row[i], column[i]] == i:
+            continue
+        nearest, found = reach[i] * reach[i], -1
+        for r in range(max(0, row[i] - 1), min(height, row[i] + 2)):
+            for c in range(max(0, column[i] - 2), min(width, column[i] + 3)):
+                j = point_at[r, c]
+                if j < 0 or not is_object[j]:
+                    continue
+                x = points[i, 0] - points[j, 0]
+                y = points[i, 1] - points[j, 1]
+                z = points[i, 2] - points[j, 2]
+                distance = x * x + y * y + z * z
+                if distance < nearest:
+                    nearest, found = distance, j
+        if found >= 0:
+            a, b = _root(parent, i), _root(parent, found)
+            parent[max(a, b)] = min(a, b)

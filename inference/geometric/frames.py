@@ -1,0 +1,176 @@
+"""A frame prepared for clicks: the merged point cloud with its clusters, the views, the pictures."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from inference.geometric.clusters import NOTHING, RangeImage, connected, range_image
+from inference.geometric.ground import height_above_ground
+from inference.geometric.projection import View, camera_from_ego, look
+from inference.geometry import FloatArray, transform
+from inference.scene import BadScene, Frame, Scene
+
+Float32Array = npt.NDArray[np.float32]
+Int32Array = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
+Picture = npt.NDArray[np.uint8]
+
+GROUND_M = 0.18
+MAX_PREPARED_FRAMES = 4
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """All sweeps of a frame as one, in ego at the frame's pose; masks are split back by `part_of`.
+
+    points: [N, 3].  height_m: [N] above ground.  is_ground: [N].  cluster: [N], NOTHING on ground.
+    spacing: [N] radians between beams.  range_m: [N] from the point's own sensor.
+    part_of: sensor name to its slice of all these.
+    """
+
+    points: Float32Array
+    height_m: Float32Array
+    is_ground: BoolArray
+    cluster: Int32Array
+    spacing: Float32Array
+    range_m: Float32Array
+    part_of: Mapping[str, slice]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass
+class PreparedFrame:
+    """What a click in a frame needs; views and pictures are made when first asked for."""
+
+    scene: Scene
+    frame: Frame
+    cloud: Cloud
+    _views: dict[str, View] = field(default_factory=dict)
+    _pictures: dict[str, Picture] = field(default_factory=dict)
+
+    @property
+    def cameras(self) -> list[str]:
+        """The cameras that have a picture in this frame."""
+        return [camera.name for camera in self.scene.cameras if camera.name in self.frame.images]
+
+    def view(self, camera: str) -> View:
+        if camera not in self._views:
+            calibration = self.scene.sensor(camera).calibration
+            if calibration.intrinsics is None:
+                raise BadScene(f"camera {camera!r} has no intrinsics; import the scene again")
+            self._views[camera] = look(
+                self.cloud.points,
+                self.cloud.spacing,
+                self.cloud.range_m,
+                camera_from_ego=camera_from_ego(
+                    calibration, self.frame.images.get(camera), self.frame
+                ),
+                calibration=calibration,
+            )
+        return self._views[camera]
+
+    def picture(self, camera: str) -> Picture:
+        """[H, W, 3] blue, green, red."""
+        if camera not in self._pictures:
+            encoded = np.frombuffer(self.frame.images[camera].encoded, np.uint8)
+            picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+            if picture is None:
+                raise BadScene(
+                    f"frame {self.frame.index}: the picture of {camera!r} cannot be decoded; "
+                    "import the scene again"
+                )
+            self._pictures[camera] = np.asarray(picture, np.uint8)
+        return self._pictures[camera]
+
+    def points_world(self) -> FloatArray:
+        return transform(self.frame.world_from_ego, self.cloud.points)
+
+
+@dataclass
+class OpenScene:
+    """A scene and its last few prepared frames."""
+
+    scene: Scene
+    _prepared: OrderedDict[int, PreparedFrame] = field(default_factory=OrderedDict)
+
+    def prepared(self, index: int) -> PreparedFrame:
+        """Raises IndexError for a frame that the scene does not have."""
+        if index in self._prepared:
+            self._prepared.move_to_end(index)
+            return self._prepared[index]
+        if not 0 <= index < len(self.scene.frames):
+            raise IndexError(
+                f"scene {self.scene.name!r} has {len(self.scene.frames)} frames; "
+                f"there is no frame {index}"
+            )
+        frame = self.scene.frames[index]
+        while len(self._prepared) >= MAX_PREPARED_FRAMES:
+            self._prepared.popitem(last=False)
+        self._prepared[index] = PreparedFrame(self.scene, frame, merged_cloud(self.scene, frame))
+        return self._prepared[index]
+
+    def forget(self) -> None:
+        self._prepared.clear()
+
+
+def merged_cloud(scene: Scene, frame: Frame) -> Cloud:
+    """The frame's sweeps, one after the other, with clusters that reach across sensors."""
+    images: list[RangeImage] = []
+    part_of: dict[str, slice] = {}
+    points = [np.zeros((0, 3), np.float32)]
+    for lidar in scene.lidars:
+        sweep = frame.sweeps.get(lidar.name)
+        if sweep is None:
+            continue
+        start = sum(len(part) for part in points)
+        part_of[lidar.name] = slice(start, start + len(sweep))
+        points.append(np.ascontiguousarray(sweep.points_ego, np.float32))
+        images.append(range_image(sweep, lidar.calibration))
+    together = np.concatenate(points)
+    height_m = height_above_ground(together)
+    is_ground = height_m < GROUND_M
+    cluster = np.full(len(together), NOTHING, np.int32)
+    for image, part in zip(images, part_of.values(), strict=True):
+        own = connected(image, together[part], ~is_ground[part])
+        cluster[part] = np.where(own >= 0, own + cluster.max(initial=-1) + 1, NOTHING)
+    if len(images) > 1:
+        cluster = _merged(cluster, together)
+    return Cloud(
+        points=together,
+        height_m=height_m,
+        is_ground=is_ground,
+        cluster=cluster,
+        spacing=_joined([image.spacing for image in images]),
+        range_m=_joined([image.range_m for image in images]),
+        part_of=part_of,
+    )
+
+
+def _joined(parts: list[Float32Array]) -> Float32Array:
+    return np.concatenate([np.zeros(0, np.float32), *parts]).astype(np.float32)
+
+
+def _merged(cluster: Int32Array, points: Float32Array) -> Int32Array:
+    """Clusters of several sensors that meet in a cell of 0.3 m are one object."""
+    index = np.flatnonzero(cluster >= 0)
+    if not len(index):
+        return cluster
+    cell = np.floor(points[index] / 0.3).astype(np.int64)
+    key = (cell[:, 0] << 42) + (cell[:, 1] << 21) + cell[:, 2]
+    order = np.argsort(key, kind="stable")
+    same = key[order][1:] == key[order][:-1]
+    first, second = cluster[index[order[:-1]]][same], cluster[index[order[1:]]][same]
+    count = int(cluster.max()) + 1
+    graph = coo_matrix((np.ones(len(first), bool), (first, second)), shape=(count, count))
+    _, label = connected_components(graph, directed=False)
+    return np.where(cluster >= 0, label[cluster], NOTHING).astype(np.int32)
