@@ -75,7 +75,7 @@ def patch(client: APIClient, upload: int, offset: int | str, body: bytes):
 
 def begun(client: APIClient, project, **asked):
     return client.post(
-        f"/api/projects/{project.pk}/imports", {"format": "waymo", **asked}, format="json"
+        f"/api/projects/{project.pk}/imports", {"format": "native", **asked}, format="json"
     )
 
 
@@ -94,8 +94,8 @@ def test_an_upload_comes_in_pieces_and_is_imported(manager, project, own_folders
     assert answer.status_code == 201
     job = Job.objects.get(pk=answer.json()["id"])
     assert (job.kind, job.state) == (Kind.IMPORT, State.WAITING)
-    assert job.parameters == {"format": "waymo", "upload": upload}
-    assert answer.json()["label"] == "Waymo Open Dataset: a.tfrecord"
+    assert job.parameters == {"format": "native", "upload": upload}
+    assert answer.json()["label"] == "Masklet archive: a.tfrecord"
 
 
 def test_a_wrong_offset_is_answered_with_the_right_one(manager, project, own_folders):
@@ -192,12 +192,12 @@ def test_an_admin_imports_a_path(admin, project, root):
 
     assert answer.status_code == 201
     job = Job.objects.get(pk=answer.json()["id"])
-    assert job.parameters == {"format": "waymo", "path": str(root / "a.tfrecord")}
+    assert job.parameters == {"format": "native", "path": str(root / "a.tfrecord")}
 
 
 @pytest.mark.parametrize(
     "asked",
-    [{}, {"path": "/etc"}, {"path": "/x", "upload": 1}, {"path": "", "format": "waymo"},
+    [{}, {"path": "/etc"}, {"path": "/x", "upload": 1}, {"path": "", "format": "native"},
      {"path": "/x", "format": "nothing"}],
 )  # fmt: skip
 def test_an_import_that_names_nothing_proper_is_refused(admin, project, root, asked):
@@ -211,7 +211,7 @@ def test_an_import_that_names_nothing_proper_is_refused(admin, project, root, as
 def requests_of(project):
     base = f"/api/projects/{project.pk}"
     return [
-        ("post", f"{base}/imports", {"format": "waymo", "path": "/x"}),
+        ("post", f"{base}/imports", {"format": "native", "path": "/x"}),
         ("post", f"{base}/uploads", {"name": "a.zip", "size": 1}),
         ("get", f"{base}/import-folders", None),
     ]

@@ -51,7 +51,7 @@ def reader(monkeypatch):
 def test_a_recording_is_imported_by_command(reader, tmp_path):
     project = build_project("my project")
 
-    printed = command("import_scene", tmp_path, project="my project", format="waymo")
+    printed = command("import_scene", tmp_path, project="my project", format="native")
 
     scene = Scene.objects.get(project=project)
     assert printed.startswith(f"scene {scene.pk}: 2 frames of 2 sensors")
@@ -63,7 +63,7 @@ def test_a_recording_is_imported_by_command(reader, tmp_path):
 def test_a_project_may_be_named_by_its_number(reader, tmp_path):
     project = build_project()
 
-    command("import_scene", tmp_path, project=str(project.pk), format="waymo")
+    command("import_scene", tmp_path, project=str(project.pk), format="native")
 
     assert Scene.objects.filter(project=project).exists()
 
@@ -73,7 +73,7 @@ def test_a_bad_recording_ends_in_one_clear_line_with_file_and_record(reader, tmp
     reader.side_effect = BadScene("its checksum is wrong", file="/data/x.tfrecord", record=3)
 
     with pytest.raises(CommandError) as raised:
-        command("import_scene", tmp_path, project="p", format="waymo")
+        command("import_scene", tmp_path, project="p", format="native")
 
     assert str(raised.value) == "x.tfrecord, record 3: its checksum is wrong"
     assert not Scene.objects.exists()
@@ -84,17 +84,17 @@ def test_a_missing_path_or_project_is_named(reader, tmp_path):
     build_project("p")
 
     with pytest.raises(CommandError, match="nowhere does not exist"):
-        command("import_scene", tmp_path / "nowhere", project="p", format="waymo")
+        command("import_scene", tmp_path / "nowhere", project="p", format="native")
     with pytest.raises(CommandError, match="no project 'q'; there is 'p'"):
-        command("import_scene", tmp_path, project="q", format="waymo")
+        command("import_scene", tmp_path, project="q", format="native")
     assert not Job.objects.exists()
 
 
 def test_a_second_import_says_that_the_scene_is_there(reader, tmp_path):
     build_project("p")
-    command("import_scene", tmp_path, project="p", format="waymo")
+    command("import_scene", tmp_path, project="p", format="native")
 
-    printed = command("import_scene", tmp_path, project="p", format="waymo")
+    printed = command("import_scene", tmp_path, project="p", format="native")
 
     assert "already in the project" in printed
     assert Scene.objects.count() == 1
@@ -105,7 +105,7 @@ def test_an_import_that_is_interrupted_can_be_resumed(reader, tmp_path):
     reader.side_effect = KeyboardInterrupt
 
     with pytest.raises(CommandError, match="can be resumed"):
-        command("import_scene", tmp_path, project="p", format="waymo")
+        command("import_scene", tmp_path, project="p", format="native")
     assert Job.objects.get().state == State.CANCELLED
 
 
@@ -117,7 +117,7 @@ def test_a_full_disk_is_said_in_those_words(reader, tmp_path, monkeypatch):
     build_project("p")
 
     with pytest.raises(CommandError, match="the disk is full"):
-        command("import_scene", tmp_path, project="p", format="waymo")
+        command("import_scene", tmp_path, project="p", format="native")
 
 
 # --- uploads through the job ----------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_an_imported_upload_is_forgotten(reader, own_folders):
     upload = begin_upload(project, by=build_user(project=project), name="a.tfrecord", size=2)
     receive(upload.pk, offset=0, pieces=[b"ab"])
     job = Job.objects.create(
-        kind=Kind.IMPORT, project=project, parameters={"format": "waymo", "upload": upload.pk}
+        kind=Kind.IMPORT, project=project, parameters={"format": "native", "upload": upload.pk}
     )
 
     tasks.run_import(job.pk)
@@ -145,7 +145,7 @@ def test_a_failed_upload_is_kept_for_another_try(reader, own_folders):
     upload = begin_upload(project, by=build_user(project=project), name="a.zip", size=4)
     receive(upload.pk, offset=0, pieces=[b"nope"])
     job = Job.objects.create(
-        kind=Kind.IMPORT, project=project, parameters={"format": "waymo", "upload": upload.pk}
+        kind=Kind.IMPORT, project=project, parameters={"format": "native", "upload": upload.pk}
     )
 
     tasks.run_import(job.pk)
