@@ -74,7 +74,7 @@ def _trimap(rough: Rough, size: tuple[int, int]) -> Picture:
 
 
 def _grab_cut(picture: Picture, trimap: Picture) -> BoolArray:
-    is_front = (trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)
+    is_front: BoolArray = (trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)
     # GrabCut wants both sides and more pixels than its mixtures have parts.
     if is_front.sum() < 8 or (~is_front).sum() < 8:
         return is_front

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import platform
 from dataclasses import asdict, dataclass
@@ -139,10 +140,10 @@ def number(value: float | str) -> str:
 def meets(value: float, target: str) -> bool:
     """target: `<=10`, `>=5`, `<2` or `>0`; what follows the number (a unit, an x) is for people."""
     for sign, holds in (
-        ("<=", lambda a, b: a <= b),
-        (">=", lambda a, b: a >= b),
-        ("<", lambda a, b: a < b),
-        (">", lambda a, b: a > b),
+        ("<=", operator.le),
+        (">=", operator.ge),
+        ("<", operator.lt),
+        (">", operator.gt),
     ):
         if target.startswith(sign):
             digits = target[len(sign) :].strip().rstrip("x ")
