@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type UserConfig } from "vite";
 import product from "./vite.config.ts";
@@ -12,14 +11,7 @@ export default defineConfig({
   ...(product as UserConfig),
   root: harness,
   base: "/",
-  resolve: {
-    alias: [
-      ...(existsSync(here("src/store/LabelDocument.ts"))
-        ? []
-        : [{ find: "@/store", replacement: `${harness}/store` }]),
-      { find: "@", replacement: here("src") },
-    ],
-  },
+  resolve: { alias: { "@": here("src") } },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

@@ -52,8 +52,8 @@ def picture_pixels(page: Any) -> np.ndarray:
 
 def set_hidden(page: Any, *, hidden: bool) -> None:
     page.evaluate(
-        "(hidden) => { appearance.hidden = new Set(hidden ? labels.tracks.keys() : []);"
-        " appearance.changed.emit(new Set()); }",
+        "(hidden) => { for (const track of labels.tracks.keys())"
+        " appearance.setHidden(track, hidden); }",
         hidden,
     )
     settle(page)
@@ -108,10 +108,7 @@ def test_hiding_a_track_changes_its_pixels_only_and_showing_brings_them_back(pag
     )
     before = picture_pixels(page)
 
-    page.evaluate(
-        "(track) => { appearance.hidden = new Set([track]); appearance.changed.emit(new Set()); }",
-        track,
-    )
+    page.evaluate("(track) => appearance.setHidden(track, true)", track)
     settle(page)
     without = picture_pixels(page)
     set_hidden(page, hidden=False)

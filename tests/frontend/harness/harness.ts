@@ -26,12 +26,15 @@ scene.sensors = new Map(description.sensors.map((sensor) => [sensor.number, sens
 const timeline = new Timeline();
 timeline.frameCount = scene.frames.length;
 const document_ = new LabelDocument();
-for (const number of description.tracks) document_.tracks.set(number, { number } as never);
+for (const number of description.tracks)
+  document_.tracks.set(number, { number, draw_order: 0 } as never);
 for (const cuboid of description.cuboids) {
   document_.cuboids.set(`${cuboid.track}:${cuboid.frame}`, cuboid);
 }
 const selection = new Selection();
 const appearance = new Appearance();
+appearance.colourBy = "height";
+appearance.maskOpacity = 0.45;
 const prompts = { prompts: [] as PromptMark[], changed: new Emitter<void>() };
 const url = `${location.origin.replace("http", "ws")}/bulk`;
 const cache = new FrameCache(url, scene, timeline, document_, {});
@@ -48,11 +51,7 @@ const clicks: PointerInput[] = [];
 const tool: Tool = {
   cursor: "crosshair",
   onClick: (input) => void clicks.push(input),
-  onPointerMove: ({ pick }) => {
-    if (selection.hoveredTrack === (pick?.track ?? null)) return;
-    selection.hoveredTrack = pick?.track ?? null;
-    selection.changed.emit(new Set(["hoveredTrack"]));
-  },
+  onPointerMove: ({ pick }) => selection.set({ hoveredTrack: pick?.track ?? null }),
   cancel: () => undefined,
 };
 const cloud = new Viewport3D(document.getElementById("cloud")!, sources);
