@@ -39,6 +39,7 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
   const [readings, setReadings] = useState(false);
   const [left, setLeft] = useState<ReadonlySet<number>>(new Set());
   const [error, setError] = useState("");
+  const [isBusy, setBusy] = useState(false);
 
   const offered = tasks.value?.filter((task) => unreviewed || task.state === "accepted") ?? [];
   const wanted = offered.filter((task) => !left.has(task.scene));
@@ -49,6 +50,7 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
   };
   const start = async () => {
     setError("");
+    setBusy(true);
     try {
       await api.startExport(project.id, {
         scenes: wanted.map((task) => task.scene),
@@ -60,6 +62,7 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
     } catch (failure) {
       setError(wordsFor(failure));
     }
+    setBusy(false);
   };
 
   return (
@@ -68,7 +71,11 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
       <Waiting of={formats} what="the formats" />
       <label class="field">
         Format
-        <select value={format} onChange={(event) => setFormat(event.currentTarget.value)}>
+        <select
+          class="short"
+          value={format}
+          onChange={(event) => setFormat(event.currentTarget.value)}
+        >
           {formats.value?.map((choice) => (
             <option key={choice.name} value={choice.name}>
               {choice.title}
@@ -100,21 +107,31 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
       {tasks.value && offered.length === 0 && (
         <p class="notice">No scene is accepted yet. Accept a task, or include unreviewed scenes.</p>
       )}
-      {offered.map((task) => (
-        <label class="check" key={task.scene}>
-          <input
-            type="checkbox"
-            checked={!left.has(task.scene)}
-            onChange={() => toggle(task.scene)}
-          />
-          <span>
-            {task.scene_name} <span class="dim">({task.state.replace("_", " ")})</span>
-          </span>
-        </label>
-      ))}
+      {offered.length > 0 && (
+        <fieldset>
+          <legend>Scenes</legend>
+          {offered.map((task) => (
+            <label class="check" key={task.scene}>
+              <input
+                type="checkbox"
+                checked={!left.has(task.scene)}
+                onChange={() => toggle(task.scene)}
+              />
+              <span>
+                {task.scene_name} <span class="dim">({task.state.replace("_", " ")})</span>
+              </span>
+            </label>
+          ))}
+        </fieldset>
+      )}
       <Failure words={error} />
       <div class="row">
-        <button type="button" class="primary" disabled={wanted.length === 0} onClick={start}>
+        <button
+          type="button"
+          class="primary"
+          disabled={wanted.length === 0 || isBusy}
+          onClick={start}
+        >
           Export {count(wanted.length, "scene")}
         </button>
       </div>

@@ -1,8 +1,9 @@
 import type { JSX } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { JobRow } from "@/panels/Jobs";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
-import { api, isRunning, type Project, sendFile, type Upload } from "@/sync/api";
+import { api, isRunning, type Project, sendFile } from "@/sync/api";
+import { forgetUpload, isRemembered, uploadFor } from "@/sync/rememberedUploads";
 
 const FORMATS: [name: string, title: string][] = [
   ["native", "Masklet archive"],
@@ -76,41 +77,52 @@ function NewImport(props: { project: Project; onStarted: () => void }): JSX.Elem
 }
 
 function FromFile(props: { project: Project; format: string; onStarted: () => void }): JSX.Element {
+  const project = props.project.id;
   const [file, setFile] = useState<File | null>(null);
-  const [sent, setSent] = useState<number | null>(null);
+  const [sent, setSent] = useState<number | null>(null); // null: nothing is under way
   const [error, setError] = useState("");
-  const upload = useRef<Upload | null>(null);
   const stop = useRef<AbortController | null>(null);
+  useLeaveWarning(sent !== null);
+  useEffect(() => () => stop.current?.abort(), []);
 
-  const start = async () => {
-    if (!file) return;
+  const start = async (chosen: File) => {
+    stop.current = new AbortController();
+    const { signal } = stop.current;
     setError("");
     setSent(0);
-    stop.current = new AbortController();
     try {
-      upload.current ??= await api.beginUpload(props.project.id, file.name, file.size);
-      await sendFile(upload.current, file, setSent, stop.current.signal);
-      await api.startImport(props.project.id, { format: props.format, upload: upload.current.id });
-      upload.current = null;
+      const upload = await uploadFor(project, chosen);
+      await sendFile(upload, chosen, setSent, signal);
+      await api.startImport(project, { format: props.format, upload: upload.id });
+      forgetUpload(project, chosen);
       setFile(null);
       props.onStarted();
     } catch (failure) {
-      if (!stop.current.signal.aborted) setError(wordsFor(failure));
+      if (!signal.aborted) setError(wordsFor(failure));
     }
     setSent(null);
-  };
-  const choose = (chosen: File | null) => {
-    upload.current = null;
-    setFile(chosen);
-    setError("");
   };
 
   return (
     <div class="stack">
       <label class="field">
-        A .zip or .tar of a folder
-        <input type="file" onChange={(event) => choose(event.currentTarget.files?.[0] ?? null)} />
+        A .tfrecord file, or a recording's folder packed as .zip or .tar
+        <input
+          type="file"
+          accept=".tfrecord,.zip,.tar"
+          disabled={sent !== null}
+          key={file === null ? "none" : "chosen"}
+          onChange={(event) => {
+            setFile(event.currentTarget.files?.[0] ?? null);
+            setError("");
+          }}
+        />
       </label>
+      {file && (
+        <p class="dim">
+          {file.name}, {megabytes(file.size)} MB
+        </p>
+      )}
       {sent !== null && file && (
         <>
           <progress value={sent} max={file.size} aria-label="Upload" />
@@ -122,18 +134,40 @@ function FromFile(props: { project: Project; format: string; onStarted: () => vo
       <Failure words={error} />
       <div class="row">
         {sent === null ? (
-          <button type="button" class="primary" disabled={!file} onClick={start}>
-            {upload.current ? "Go on uploading" : "Upload and import"}
+          <button
+            type="button"
+            class="primary"
+            disabled={!file}
+            onClick={() => file && start(file)}
+          >
+            {file && isRemembered(project, file) ? "Resume upload" : "Upload and import"}
           </button>
         ) : (
           <button type="button" onClick={() => stop.current?.abort()}>
             Pause
           </button>
         )}
-        <span class="dim">An upload that breaks off goes on where it stopped.</span>
+        {sent === null && file && (
+          <button type="button" class="quiet" onClick={() => setFile(null)}>
+            Choose another
+          </button>
+        )}
+        <span class="dim">
+          An upload that breaks off goes on where it stopped: choose the same file again.
+        </span>
       </div>
     </div>
   );
+}
+
+/** Leaving the page would break the upload off: ask first. */
+function useLeaveWarning(isNeeded: boolean): void {
+  useEffect(() => {
+    if (!isNeeded) return;
+    const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [isNeeded]);
 }
 
 function FromServer(props: {
@@ -145,6 +179,12 @@ function FromServer(props: {
   const [chosen, setChosen] = useState("");
   const [error, setError] = useState("");
   const folder = useLoaded(() => api.importFolder(props.project.id, path), path);
+  const roots = folder.value?.roots ?? [];
+  const open = (next: string) => {
+    setPath(next);
+    setChosen("");
+    setError("");
+  };
   const start = async () => {
     setError("");
     try {
@@ -154,7 +194,7 @@ function FromServer(props: {
       setError(wordsFor(failure));
     }
   };
-  if (folder.value?.roots.length === 0) {
+  if (folder.value && roots.length === 0) {
     return (
       <p class="notice">
         No folder of the server is open for imports. Whoever runs it names them in
@@ -165,8 +205,8 @@ function FromServer(props: {
   return (
     <div class="stack">
       <div class="row">
-        <button type="button" disabled={!path} onClick={() => setPath("")}>
-          Roots
+        <button type="button" disabled={!path} onClick={() => open(folderAbove(path, roots))}>
+          Up
         </button>
         <span class="dim">{path || "Choose a folder or a file"}</span>
       </div>
@@ -178,10 +218,7 @@ function FromServer(props: {
             type="button"
             key={entry.path}
             aria-pressed={entry.path === chosen}
-            onClick={() => {
-              setChosen(entry.is_folder ? "" : entry.path);
-              if (entry.is_folder) setPath(entry.path);
-            }}
+            onClick={() => (entry.is_folder ? open(entry.path) : setChosen(entry.path))}
           >
             {entry.is_folder ? `${entry.name}/` : `${entry.name} · ${megabytes(entry.size)} MB`}
           </button>
@@ -195,6 +232,11 @@ function FromServer(props: {
       </div>
     </div>
   );
+}
+
+/** "": the list of roots, above which nothing is shown. */
+export function folderAbove(path: string, roots: readonly string[]): string {
+  return roots.includes(path) ? "" : path.slice(0, path.lastIndexOf("/"));
 }
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);

@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Failure, wordsFor } from "@/panels/Page";
+import { count } from "@/panels/Projects";
 import { api, type ImportReport, isRunning, type JobSummary } from "@/sync/api";
 
 const COLOURS: Record<JobSummary["state"], string> = {
@@ -48,7 +49,7 @@ export function JobRow(props: {
           )}
           {mayResume && (
             <button type="button" onClick={() => act(api.resumeJob(job.id))}>
-              Go on
+              Resume
             </button>
           )}
         </div>
@@ -73,7 +74,7 @@ export function Report(props: { report: ImportReport }): JSX.Element {
   return (
     <details>
       <summary>
-        Import report{report.skipped?.length ? ` · ${report.skipped.length} remarks` : ""}
+        {[report.summary ?? "Import report", remarksIn(report)].filter(Boolean).join(" · ")}
       </summary>
       <div class="report stack">
         {report.sensors && (
@@ -120,6 +121,13 @@ export function Report(props: { report: ImportReport }): JSX.Element {
       </div>
     </details>
   );
+}
+
+/** What a person should look at before labelling. */
+function remarksIn(report: ImportReport): string {
+  const lines = [report.gaps, report.odd_calibration, report.skipped];
+  const remarks = lines.reduce((sum, list) => sum + (list?.length ?? 0), 0);
+  return remarks ? count(remarks, "remark") : "";
 }
 
 function Lines(props: { title: string; lines: string[] | undefined }): JSX.Element | null {

@@ -59,76 +59,89 @@ function Row(props: {
   act: (action: Promise<Task>) => void;
 }): JSX.Element {
   const { task } = props;
+  const [isAsking, setAsking] = useState(false);
   const [words, colour] = WORDS[task.state];
   const mayReview = props.role !== "annotator";
+  const sendBack = (reason: string) => {
+    props.act(api.sendBackTask(task.id, reason));
+    setAsking(false);
+  };
   return (
-    <tr>
-      <td>
-        <a href={`/scenes/${task.scene}?task=${task.id}`}>{task.scene_name}</a>
-        {task.reason && <p class="dim">Sent back: {task.reason}</p>}
-      </td>
-      <td>
-        <span class={`badge ${colour}`}>{words}</span>
-      </td>
-      <td class={task.assignee ? "" : "dim"}>
-        {task.mine ? "you" : (task.assignee?.name ?? "whoever comes first")}
-      </td>
-      <td>
-        <div class="row">
-          <a class="button" href={`/scenes/${task.scene}?task=${task.id}`}>
-            Open
-          </a>
-          {(task.state === "open" || task.state === "sent_back") && (
-            <button type="button" onClick={() => props.act(api.submitTask(task.id))}>
-              Submit
-            </button>
-          )}
-          {mayReview && task.state === "submitted" && (
-            <button
-              type="button"
-              class="primary"
-              onClick={() => props.act(api.acceptTask(task.id))}
-            >
-              Accept
-            </button>
-          )}
-          {mayReview && (task.state === "submitted" || task.state === "accepted") && (
-            <SendBack task={task} act={props.act} />
-          )}
-        </div>
-      </td>
-    </tr>
+    <>
+      <tr class={isAsking ? "opened" : ""}>
+        <td class="name">
+          <a href={`/scenes/${task.scene}?task=${task.id}`}>{task.scene_name}</a>
+          {task.reason && <p class="dim">Sent back: {task.reason}</p>}
+        </td>
+        <td>
+          <span class={`badge ${colour}`}>{words}</span>
+        </td>
+        <td class={task.assignee ? "" : "dim"}>
+          {task.mine ? "you" : (task.assignee?.name ?? "whoever comes first")}
+        </td>
+        <td class="acts">
+          <div class="row">
+            <a class="button" href={`/scenes/${task.scene}?task=${task.id}`}>
+              Open
+            </a>
+            {(task.state === "open" || task.state === "sent_back") && (
+              <button type="button" onClick={() => props.act(api.submitTask(task.id))}>
+                Submit
+              </button>
+            )}
+            {mayReview && task.state === "submitted" && (
+              <button
+                type="button"
+                class="primary"
+                onClick={() => props.act(api.acceptTask(task.id))}
+              >
+                Accept
+              </button>
+            )}
+            {mayReview && !isAsking && mayBeSentBack(task) && (
+              <button type="button" onClick={() => setAsking(true)}>
+                Send back…
+              </button>
+            )}
+          </div>
+        </td>
+      </tr>
+      {isAsking && (
+        <tr>
+          <td colSpan={4}>
+            <SendBack onSend={sendBack} onLeave={() => setAsking(false)} />
+          </td>
+        </tr>
+      )}
+    </>
   );
 }
 
-function SendBack(props: { task: Task; act: (action: Promise<Task>) => void }): JSX.Element {
-  const [reason, setReason] = useState<string | null>(null);
-  if (reason === null) {
-    return (
-      <button type="button" onClick={() => setReason("")}>
-        Send back…
-      </button>
-    );
-  }
+const mayBeSentBack = (task: Task): boolean =>
+  task.state === "submitted" || task.state === "accepted";
+
+function SendBack(props: { onSend: (reason: string) => void; onLeave: () => void }): JSX.Element {
+  const [reason, setReason] = useState("");
   const submit = (event: Event) => {
     event.preventDefault();
-    props.act(api.sendBackTask(props.task.id, reason));
-    setReason(null);
+    if (reason.trim()) props.onSend(reason.trim());
   };
   return (
     <form class="row" onSubmit={submit}>
       <input
+        class="grow"
         aria-label="Why it is sent back"
         placeholder="Why? The labeller reads it."
         value={reason}
         onInput={(event) => setReason(event.currentTarget.value)}
+        maxLength={2000}
         required
         autofocus
       />
-      <button type="submit" class="dangerous">
+      <button type="submit" class="dangerous" disabled={!reason.trim()}>
         Send back
       </button>
-      <button type="button" class="quiet" onClick={() => setReason(null)}>
+      <button type="button" class="quiet" onClick={props.onLeave}>
         Cancel
       </button>
     </form>
