@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from inference.predictor import FramePrediction
 
+from inference.predictor import FramePrediction
 from inference.prompts import MaskPrediction, PointPrompt, Prompt
 from inference.scene import Scene
 

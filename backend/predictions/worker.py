@@ -27,7 +27,6 @@ from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import close_old_connections, connection
 from django.utils import timezone
-from inference.predictor import Predictor, load_predictor
 
 from backend.annotations import actions as label_actions
 from backend.annotations import queries as labels
@@ -43,6 +42,7 @@ from backend.scenes.models import Scene, Sensor
 from backend.scenes.queries import read_scene
 from inference import masks as run_lengths
 from inference import prompts
+from inference.predictor import Predictor, load_predictor
 from inference.prompts import MaskPrediction
 
 logger = logging.getLogger(__name__)
