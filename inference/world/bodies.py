@@ -31,6 +31,13 @@ LACQUERS = (
     (0.03, 0.06, 0.2), (0.33, 0.02, 0.02), (0.05, 0.11, 0.22), (0.02, 0.09, 0.06),
     (0.35, 0.27, 0.16), (0.5, 0.16, 0.02), (0.07, 0.2, 0.3),
 )  # fmt: skip
+SHIRTS = (
+    (0.55, 0.55, 0.53), (0.03, 0.03, 0.035), (0.025, 0.035, 0.1), (0.2, 0.2, 0.21),
+    (0.38, 0.3, 0.2), (0.09, 0.1, 0.05), (0.2, 0.025, 0.03), (0.2, 0.3, 0.45), (0.45, 0.16, 0.04),
+    (0.4, 0.04, 0.04), (0.05, 0.17, 0.17), (0.5, 0.4, 0.12), (0.3, 0.2, 0.26),
+)  # fmt: skip
+AWNINGS = ((0.3, 0.03, 0.03), (0.04, 0.15, 0.08), (0.03, 0.06, 0.18), (0.45, 0.4, 0.3),
+           (0.08, 0.08, 0.08), (0.35, 0.15, 0.03))  # fmt: skip
 _LAYING = turn_x(math.pi / 2)
 
 
@@ -73,9 +80,18 @@ def car(random: Random) -> Solids:
     # The sill and bumpers, a little inside and darker, then the painted body, then bonnet height.
     body.box((0, 0, (clearance + 0.52) / 2), (length / 2, width / 2, (0.52 - clearance) / 2),
              Material.CAR_BODY, colour, (-0.03, -0.03, -0.02), seed, 0)  # fmt: skip
-    body.box((0, 0, (0.52 + waist) / 2), (length / 2 - 0.02, width / 2 + 0.01, (waist - 0.52) / 2),
-             Material.CAR_BODY, colour, (0.14, 0.07, 0.06), seed, 1)  # fmt: skip
     half_cabin = length * share / 2
+    windscreen = place * length + half_cabin  # where its foot is
+    rear_end = -length / 2 + 0.02
+    body.box(((windscreen + rear_end) / 2, 0, (0.5 + waist) / 2),
+             ((windscreen - rear_end) / 2, width / 2 + 0.01, (waist - 0.5) / 2),
+             Material.CAR_BODY, colour, (0.0, 0.07, 0.06), seed, 1)  # fmt: skip
+    # The bonnet falls towards the nose.
+    bonnet = length / 2 - windscreen
+    body.box((windscreen + bonnet / 2 - 0.03, 0, (0.46 + waist - 0.03) / 2),
+             (bonnet / 2 + 0.03, width / 2 + 0.005, (waist - 0.03 - 0.46) / 2),
+             Material.CAR_BODY, colour, (0.16, 0.0, 0.08), seed, 2,
+             rotation=turn_y(min(0.1, 0.09 / bonnet)))  # fmt: skip
     body.box((place * length, 0, (waist + height) / 2 - 0.01),
              (half_cabin, width / 2 * 0.95, (height - waist) / 2 - 0.03),
              Material.CAR_CABIN, colour, (front, rear, 0.22), seed, front)  # fmt: skip
@@ -84,7 +100,13 @@ def car(random: Random) -> Solids:
              (half_cabin * (roof_front + roof_rear) / 2 * 0.98, width / 2 * 0.75, 0.035),
              Material.PAINT, colour, (0.1, 0.1, 0.08), seed)  # fmt: skip
     wheel = random.uniform(0.31, 0.36)
-    _wheels(body, (-length * 0.295, length * 0.315), width / 2 - 0.09, wheel)
+    axles = (-length * 0.295, length * 0.315)
+    for x in axles:
+        for y in (-1, 1):
+            body.add(Kind.CYLINDER, (x, y * (width / 2 + 0.002), wheel + 0.015),
+                     (wheel + 0.055, wheel + 0.055, 0.012), Material.PLAIN, BLACK,
+                     rotation=_LAYING)  # fmt: skip
+    _wheels(body, axles, width / 2 - 0.085, wheel)
     for y in (-1, 1):
         body.add(Kind.BALL, (place * length + half_cabin * 0.72, y * (width / 2 + 0.09), waist + 0.07),
                  (0.09, 0.12, 0.08), Material.PAINT, colour, seed=seed)  # fmt: skip
@@ -152,13 +174,13 @@ def looks(random: Random) -> Looks:
     return Looks(
         height=float(random.choice((random.uniform(1.58, 1.88), random.uniform(1.15, 1.45)),
                                    p=(0.9, 0.1))),
-        shirt=random.uniform(0.02, 0.7, 3) ** 1.4,
+        shirt=_pick(random, SHIRTS) * random.uniform(0.75, 1.25, 3),
         trousers=_pick(random, trousers) * random.uniform(0.7, 1.4),
         skin=_pick(random, skin),
         hair=_pick(random, hair),
         shoes=_pick(random, ((0.02, 0.02, 0.02), (0.6, 0.6, 0.6), (0.15, 0.08, 0.04))),
         has_bag=bool(random.random() < 0.35),
-        bag=random.uniform(0.02, 0.35, 3),
+        bag=_pick(random, SHIRTS) * 0.5,
         is_wide=random.uniform(0.92, 1.12),
     )  # fmt: skip
 
@@ -369,6 +391,7 @@ def building(random: Random, length: float, depth: float, height: float) -> Soli
              (0.14, 0.07, 0.05), (0.5, 0.38, 0.24), (0.12, 0.17, 0.22), (0.55, 0.53, 0.5),
              (0.4, 0.2, 0.12))  # fmt: skip
     wall, seed = _pick(random, walls) * random.uniform(0.85, 1.15), random.uniform(0, 100)
+    wall = 0.8 * wall + 0.2 * wall.mean()
     bay = length / max(1, round(length / random.uniform(1.9, 3.2)))
     trim = wall * 0.5 + 0.2
     body.box((0, 0, height / 2), (length / 2, depth / 2, height / 2), Material.FACADE, wall,
@@ -382,7 +405,7 @@ def building(random: Random, length: float, depth: float, height: float) -> Soli
         for _ in range(int(random.integers(1, 3))):
             x = random.uniform(-0.35, 0.35) * length
             body.box((x, -depth / 2 - 0.55, 2.85), (random.uniform(1.0, 2.0), 0.6, 0.07),
-                     Material.CLOTH, random.uniform(0.03, 0.5, 3), rotation=turn_x(0.25), seed=1.0)  # fmt: skip
+                     Material.CLOTH, _pick(random, AWNINGS), rotation=turn_x(0.25), seed=1.0)  # fmt: skip
     if random.random() < 0.4:
         for level in range(1, int(height / 3.1)):
             for x in np.arange(-length / 2 + bay / 2, length / 2, bay * 2):

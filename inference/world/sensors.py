@@ -230,7 +230,7 @@ def shade_camera(
     assert lens is not None
     linear = np.empty((*hits.distance.shape, 3), np.float32)
     shading.shade(hits.rays, 1 / lens.fx, hits.distance, hits.solid_at, hits.solids, view.paving,
-                  light, noise.texture, CAMERA_RANGE_M, linear)  # fmt: skip
+                  light, noise.texture, CAMERA_RANGE_M, np.empty(9, np.int32), linear)  # fmt: skip
     picture = np.empty(linear.shape, np.uint8)
     shading.develop(linear, 0.62 if light.clouds < 0.6 else 0.9, noise.grain, picture)
     return picture

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from inference.world.casting import (
     GROUND,
@@ -18,10 +17,12 @@ from inference.world.casting import (
     Int32Array,
     Rays,
     distance_to,
+    inlined,
+    kernel,
     smooth_noise,
 )
 from inference.world.solids import PackedSolids
-from inference.world.surfaces import Paving, ground_look, solid_look
+from inference.world.surfaces import Paving, ground_look, is_road, solid_look
 
 Float64Array = npt.NDArray[np.float64]
 Colour = tuple[float, float, float]
@@ -44,7 +45,7 @@ class Lighting(NamedTuple):
     contact_cell_m: float
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="never")
+@inlined
 def sky_colour(
     dx: float, dy: float, dz: float, light: Lighting, table: Float32Array, with_detail: bool
 ) -> Colour:
@@ -86,7 +87,7 @@ def sky_colour(
     return r, g, b
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@inlined
 def _sunlit(x: float, y: float, z: float, light: Lighting) -> float:
     """The share of the sun that reaches a point: 0 in shadow, 1 in the open."""
     qx, qy, qz = x - light.shadow_origin[0], y - light.shadow_origin[1], z - light.shadow_origin[2]
@@ -109,7 +110,7 @@ def _sunlit(x: float, y: float, z: float, light: Lighting) -> float:
     return total / 9.0
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@inlined
 def _contact(x: float, y: float, light: Lighting) -> float:
     """How much light next to and under things reaches the ground, 0..1."""
     a = (x - light.contact_corner[0]) / light.contact_cell_m - 0.5
@@ -125,7 +126,7 @@ def _contact(x: float, y: float, light: Lighting) -> float:
     return 1.0 - dark / 255.0
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="never")
+@inlined
 def _mirrored(
     dx: float, dy: float, dz: float, x: float, y: float, light: Lighting, table: Float32Array
 ) -> Colour:
@@ -143,7 +144,7 @@ def _mirrored(
     )
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="never")
+@inlined
 def _radiance(
     solids: PackedSolids, p: int, t: float,
     sx: float, sy: float, sz: float, dx: float, dy: float, dz: float, pixel: float,
@@ -165,7 +166,7 @@ def _radiance(
     toward = nx * light.to_sun[0] + ny * light.to_sun[1] + nz * light.to_sun[2]
     is_leaf = p >= 0 and solids.material[p] == 12
     if is_leaf:  # leaves let light through
-        toward = 0.35 + 0.65 * abs(toward)
+        toward = 0.22 + 0.6 * abs(toward)
     sunny = 0.0
     if toward > 0:
         lift = 0.04 + 0.4 * (1 if is_leaf else 0)
@@ -206,18 +207,37 @@ def _radiance(
 _EXTRA_RAYS = ((-0.31, -0.17), (0.17, -0.31), (0.06, 0.34))
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@inlined
+def _others_around(solid_at: Int32Array, u: int, v: int, near: Int32Array) -> int:
+    """How many other solids the eight pixels about (u, v) show; `near` takes their numbers."""
+    p, count = solid_at[v, u], 0
+    for row in range(v - 1, v + 2):
+        for column in range(u - 1, u + 2):
+            q = solid_at[row, column]
+            if q == p:
+                continue
+            is_new = True
+            for k in range(count):
+                if near[k] == q:
+                    is_new = False
+            if is_new:
+                near[count] = q
+                count += 1
+    return count
+
+
+@kernel
 def shade(
     rays: Rays, pixel: float, distance: Float32Array, solid_at: Int32Array, solids: PackedSolids,
-    road: Paving, light: Lighting, table: Float32Array, largest: float, out: Float32Array,
+    road: Paving, light: Lighting, table: Float32Array, largest: float, near: Int32Array,
+    out: Float32Array,
 ) -> None:  # fmt: skip
     """Light per pixel into out [H, W, 3], linear. Pixels on an outline are averaged of four rays.
 
-    pixel: the angle a pixel covers, radians. largest: range of `distance`.
+    pixel: the angle a pixel covers, radians. largest: range of `distance`. near: [9], scratch.
     """
     height, width = distance.shape
     sx, sy, sz = rays.start[0], rays.start[1], rays.start[2]
-    near = np.empty(9, np.int32)
     for v in range(height):
         s = rays.scale[v]
         for u in range(width):
@@ -225,53 +245,38 @@ def shade(
             dx = rays.across[u, 0] * s + rays.down[v, 0]
             dy = rays.across[u, 1] * s + rays.down[v, 1]
             dz = rays.across[u, 2] * s + rays.down[v, 2]
-            r, g, b = _radiance(solids, p, distance[v, u], sx, sy, sz, dx, dy, dz, pixel,
-                                road, light, table)  # fmt: skip
             count = 0
-            for row in range(max(v - 1, 0), min(v + 2, height)):
-                for column in range(max(u - 1, 0), min(u + 2, width)):
-                    q = solid_at[row, column]
-                    if q == p:
-                        continue
-                    is_new = True
-                    for k in range(count):
-                        if near[k] == q:
-                            is_new = False
-                    if is_new:
-                        near[count] = q
-                        count += 1
-            if count > 0 and u < width - 1 and v < height - 1:
-                ax, ay, az = (rays.across[u + 1, 0] - rays.across[u, 0], rays.across[u + 1, 1] - rays.across[u, 1],
-                              rays.across[u + 1, 2] - rays.across[u, 2])  # fmt: skip
-                bx, by, bz = (rays.down[v + 1, 0] - rays.down[v, 0], rays.down[v + 1, 1] - rays.down[v, 1],
-                              rays.down[v + 1, 2] - rays.down[v, 2])  # fmt: skip
-                for ray in range(3):
-                    du, dv = _EXTRA_RAYS[ray]
-                    ex, ey, ez = (
-                        dx + du * ax + dv * bx,
-                        dy + du * ay + dv * by,
-                        dz + du * az + dv * bz,
-                    )
+            if 0 < u < width - 1 and 0 < v < height - 1:
+                count = _others_around(solid_at, u, v, near)
+            red, green, blue, best, who = 0.0, 0.0, 0.0, distance[v, u], p
+            ray_count = 4 if count > 0 else 1
+            for ray in range(ray_count):
+                ex, ey, ez = dx, dy, dz
+                if ray > 0:
+                    du, dv = _EXTRA_RAYS[ray - 1]
+                    ex += du * (rays.across[u + 1, 0] - rays.across[u, 0])
+                    ey += du * (rays.across[u + 1, 1] - rays.across[u, 1])
+                    ez += du * (rays.across[u + 1, 2] - rays.across[u, 2])
+                    ex += dv * (rays.down[v + 1, 0] - rays.down[v, 0])
+                    ey += dv * (rays.down[v + 1, 1] - rays.down[v, 1])
+                    ez += dv * (rays.down[v + 1, 2] - rays.down[v, 2])
                     best, who = largest, NOTHING
                     if ez < -1e-6 and -sz / ez < best:
                         best, who = -sz / ez, GROUND
-                    if p >= 0:
-                        t = distance_to(solids, p, table, sx, sy, sz, ex, ey, ez)
-                        if t < best:
-                            best, who = t, p
-                    for k in range(count):
-                        if near[k] >= 0:
-                            t = distance_to(solids, near[k], table, sx, sy, sz, ex, ey, ez)
+                    for k in range(-1, count):
+                        q = p if k < 0 else near[k]
+                        if q >= 0:
+                            t = distance_to(solids, q, table, sx, sy, sz, ex, ey, ez)
                             if t < best:
-                                best, who = t, near[k]
-                    r2, g2, b2 = _radiance(solids, who, best, sx, sy, sz, ex, ey, ez, pixel,
-                                           road, light, table)  # fmt: skip
-                    r, g, b = r + r2, g + g2, b + b2
-                r, g, b = r / 4, g / 4, b / 4
-            out[v, u, 0], out[v, u, 1], out[v, u, 2] = r, g, b
+                                best, who = t, q
+                r, g, b = _radiance(solids, who, best, sx, sy, sz, ex, ey, ez, pixel,
+                                    road, light, table)  # fmt: skip
+                red, green, blue = red + r, green + g, blue + b
+            share = 1.0 / ray_count
+            out[v, u, 0], out[v, u, 1], out[v, u, 2] = red * share, green * share, blue * share
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel
 def develop(
     light: Float32Array, exposure: float, grain: Float32Array, out: npt.NDArray[np.uint8]
 ) -> None:
@@ -290,7 +295,7 @@ def develop(
                 out[v, u, c] = int(min(255.0, max(0.0, e * 255 + 0.5)))
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel
 def reflect(
     rays: Rays, distance: Float32Array, solid_at: Int32Array, solids: PackedSolids, road: Paving,
     table: Float32Array, strength: Float32Array, passes: Float32Array,
@@ -323,7 +328,7 @@ def reflect(
             passes[v, u] = mirror
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel
 def gold_ids(
     rays: Rays, distance: Float32Array, solid_at: Int32Array, solids: PackedSolids, road: Paving,
     out: Int32Array,
@@ -339,7 +344,6 @@ def gold_ids(
                 t, s = distance[v, u], rays.scale[v]
                 x = rays.start[0] + t * (rays.across[u, 0] * s + rays.down[v, 0])
                 y = rays.start[1] + t * (rays.across[u, 1] * s + rays.down[v, 1])
-                on_road = abs(y) < road.half or abs(x - road.crossing_x) < road.cross_half
-                out[v, u] = 1 if on_road else 3
+                out[v, u] = 1 if is_road(x, y, road) else 3
             else:
                 out[v, u] = 0

@@ -58,12 +58,12 @@ class Layout:
 
     def height(self, x: float, y: float) -> float:
         """Of the ground under (x, y): asphalt 0, sidewalk KERB_M."""
-        on_road = abs(y) < self.half or abs(x - self.crossing_x) < self.cross_half
-        on_sidewalk = (
-            abs(y) < self.half + self.sidewalk
-            or abs(x - self.crossing_x) < self.cross_half + self.sidewalk
-        )
-        return KERB_M if on_sidewalk and not on_road else 0.0
+        past_main, past_side = abs(y) - self.half, abs(x - self.crossing_x) - self.cross_half
+        if min(past_main, past_side) < 0 or min(past_main, past_side) > self.sidewalk:
+            return 0.0
+        a, b = self.sidewalk - past_main, self.sidewalk - past_side
+        is_cut_off = a > 0 and b > 0 and math.hypot(a, b) > self.sidewalk  # the round corner
+        return 0.0 if is_cut_off else KERB_M
 
 
 @dataclass(frozen=True)

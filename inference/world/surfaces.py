@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from inference.world.casting import Float32Array, smooth_noise
+from inference.world.casting import Float32Array, inlined, smooth_noise
 from inference.world.solids import PackedSolids
 
 # red, green, blue, gloss (of a lacquer), mirror (of glass), retro (for the LiDAR),
@@ -36,26 +35,36 @@ class Paving(NamedTuple):
     terrain: npt.NDArray[np.float64]  # [3]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@inlined
 def band(x: float, half: float, wide: float) -> float:
     """1 where |x| < half, 0 beyond, softened over `wide`."""
     return min(1.0, max(0.0, (half - abs(x)) / max(wide, 1e-4) + 0.5))
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@inlined
 def wrapped(x: float, period: float) -> float:
     """x less the nearest multiple of `period`: from -period / 2 to period / 2."""
     return x - period * math.floor(x / period + 0.5)
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@inlined
 def _dice(table: Float32Array, i: float, j: float, k: float) -> float:
     """A random number in 0..1 for a cell."""
     a, b, c = math.floor(i), math.floor(j), math.floor(k)
     return table[(a * 7 + c * 3) & 31, (b * 5 + (a >> 5) * 11) & 31, (c * 13 + a + 2 * b) & 31]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="never")
+@inlined
+def is_road(x: float, y: float, road: Paving) -> bool:
+    """Whether (x, y) is asphalt: either road, or the rounded corner between them."""
+    past_main, past_side = abs(y) - road.half, abs(x - road.crossing_x) - road.cross_half
+    if past_main < 0 or past_side < 0:
+        return True
+    a, b = road.sidewalk - past_main, road.sidewalk - past_side
+    return a > 0 and b > 0 and a * a + b * b > road.sidewalk * road.sidewalk
+
+
+@inlined
 def ground_look(x: float, y: float, wide: float, road: Paving, table: Float32Array) -> Look:
     """Asphalt with markings, or what lies behind the sidewalks."""
     across = x - road.crossing_x
@@ -64,7 +73,7 @@ def ground_look(x: float, y: float, wide: float, road: Paving, table: Float32Arr
     fine = smooth_noise(table, x * 9.0, y * 9.0, 2.5)
     grain = smooth_noise(table, x * 37.0, y * 37.0, 4.5)
     fade = 1.0 / (1.0 + 18.0 * wide)
-    if not (on_main or on_side):
+    if not is_road(x, y, road):
         shade = 0.7 + 0.6 * rough + 0.5 * (fine - 0.5) * fade + 0.4 * (grain - 0.5) * fade
         return (road.terrain[0] * shade, road.terrain[1] * shade, road.terrain[2] * shade,
                 0.0, 0.0, 0.1, 0.0, 0.0, 1.0)  # fmt: skip
@@ -77,7 +86,7 @@ def ground_look(x: float, y: float, wide: float, road: Paving, table: Float32Arr
     shade *= 1.0 - 0.35 * band(crack, 0.008, wide * 0.5 + 0.004) * fade
     along, beside, half, lanes = abs(across) - road.cross_half, y, road.half, road.lanes
     approach = across * y > 0
-    if on_main and on_side:
+    if on_main == on_side:  # the crossing itself, or one of its round corners
         along = -1.0
     elif on_side:
         along, beside, half, lanes = abs(y) - road.half, across, road.cross_half, 1.0
@@ -121,7 +130,7 @@ def ground_look(x: float, y: float, wide: float, road: Paving, table: Float32Arr
             tilt * (grain - 0.5), tilt * (fine - 0.5), 1.0)  # fmt: skip
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="never")
+@inlined
 def _facade(
     a: float, z: float, face: int, seed: float, bay: float, wide: float, table: Float32Array,
     r: float, g: float, b: float, x: float, y: float,
@@ -139,7 +148,7 @@ def _facade(
         joint = max(band(wrapped(z, 0.08), 0.007, wide), band(wrapped(shifted, 0.24), 0.007, wide))
         visible = min(1.0, 0.03 / max(wide, 1e-3))
         tone = _dice(table, shifted / 0.24, row, seed) - 0.5
-        shade *= 1.0 + 0.45 * tone * visible
+        shade *= 1.0 + 0.3 * tone * visible
         r += (0.32 - r) * joint * 0.6 * visible
         g += (0.30 - g) * joint * 0.6 * visible
         b += (0.27 - b) * joint * 0.6 * visible
@@ -209,7 +218,7 @@ def _facade(
     return r, g, b, mirror
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="never")
+@inlined
 def solid_look(
     solids: PackedSolids, p: int, x: float, y: float, z: float, wide: float,
     road: Paving, table: Float32Array,
@@ -293,20 +302,17 @@ def solid_look(
         sides = face == 2 or face == 3
         if extra < 0.5 and hz < -half[2] * 0.45:
             r, g, b, gloss = 0.018, 0.018, 0.018, 0.1
-        if sides:
-            for axle in (-0.59, 0.63):
-                ax, az = hx - axle * half[0], z - 0.33
-                if ax * ax + az * az < 0.40 * 0.40:
-                    r, g, b, gloss = 0.01, 0.01, 0.01, 0.0
-            if extra > 0.5:
-                seam = max(band(hx - 0.12 * half[0], 0.008, wide),
-                           max(band(hx + 0.42 * half[0], 0.008, wide), band(hx - 0.5 * half[0], 0.008, wide)))  # fmt: skip
-                handle = band(hz - 0.55 * half[2], 0.018, wide) * max(
-                    band(hx, 0.09, wide), band(hx + 0.5 * half[0], 0.09, wide)
-                )
-                crease = band(hz - 0.15 * half[2], 0.012, wide)
-                shade = (1 - 0.55 * seam) * (1 - 0.4 * handle) * (1 - 0.15 * crease)
-                r, g, b = r * shade, g * shade, b * shade
+        if sides and extra == 1.0:
+            seam = max(
+                band(hx - 0.93 * half[0], 0.007, wide),
+                max(band(hx - 0.12 * half[0], 0.007, wide), band(hx + 0.6 * half[0], 0.007, wide)),
+            )
+            handle = band(hz - 0.55 * half[2], 0.016, wide) * max(
+                band(hx - 0.24 * half[0], 0.08, wide), band(hx + 0.48 * half[0], 0.08, wide)
+            )
+            crease = band(hz - 0.2 * half[2], 0.012, wide)
+            shade = (1 - 0.55 * seam) * (1 - 0.4 * handle) * (1 - 0.15 * crease)
+            r, g, b = r * shade, g * shade, b * shade
         elif face == 0:
             if extra > 0.5:
                 lamp = band(abs(ly) - 0.76, 0.16, wide) * band(lz - 0.1, 0.42, wide)
@@ -477,10 +483,10 @@ def solid_look(
         r, g, b = r * shade, g * shade, b * shade
     elif material == 12:  # leaves: light and dark clumps, bright towards the outside
         clump = smooth_noise(table, x * 2.7 + seed, y * 2.7, z * 2.7)
-        leaf = smooth_noise(table, x * 13, y * 13, z * 13)
+        leaf = smooth_noise(table, x * 19, y * 19, z * 19)
         depth = lx * lx + ly * ly + lz * lz
-        shade = (0.35 + 0.5 * clump + 0.75 * leaf) * (0.45 + 0.6 * depth)
-        r, g, b, retro = r * shade * (0.8 + 0.5 * leaf), g * shade, b * shade * 0.9, 0.4
+        shade = (0.25 + 0.4 * clump + 0.8 * leaf) * (0.4 + 0.6 * depth)
+        r, g, b, retro = r * shade * (0.75 + 0.4 * leaf), g * shade, b * shade, 0.4
         wx, wy, wz = wx + 1.4 * (leaf - 0.5), wy + 1.4 * (clump - 0.5), wz + 0.8 * (leaf - 0.3)
     elif material == 13:
         if face < 4:
