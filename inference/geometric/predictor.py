@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from inference.geometric.frames import OpenScene, PreparedFrame
 from inference.geometric.outline import outlined
+from inference.geometric.propagation import followed
 from inference.geometric.selection import Asked, lifted, selected, sorted_prompts
 from inference.prompts import FramePrediction, MaskPrediction, Prompt
 from inference.scene import Scene
@@ -41,8 +42,7 @@ class GeometricPredictor:
         known: Mapping[int, Mapping[str, BoolArray]],
         frames: Sequence[int],
     ) -> Iterator[FramePrediction]:
-        for frame in frames:
-            yield FramePrediction(frame, [])
+        return followed(opened, known, frames)
 
 
 def _target(prepared: PreparedFrame, asked: Asked) -> BoolArray:
