@@ -24,7 +24,7 @@ const open = (answers = {}, role: "manager" | "admin" = "manager") =>
 async function choose(file: File): Promise<void> {
   const input = document.querySelector<HTMLInputElement>("input[type=file]")!;
   Object.defineProperty(input, "files", { value: [file], configurable: true });
-  await act(() => input.dispatchEvent(new Event("change", { bubbles: true })));
+  await act(() => void input.dispatchEvent(new Event("change", { bubbles: true })));
   await settled();
 }
 
