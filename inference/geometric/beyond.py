@@ -1,0 +1,158 @@
+"""What of an object is above the highest beam or below the lowest: the picture alone can tell.
+
+A tree's crown, a lamp's arm, a van's side close by. Colours are learnt where the LiDAR looks, from
+the object's mask and from what is around it, and applied where it does not.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from inference.geometric.projection import View
+
+BoolArray = npt.NDArray[np.bool_]
+Picture = npt.NDArray[np.uint8]
+Pixel = tuple[float, float]
+
+_MAX_PIXELS = 16_000
+# A mask that grows to more than this many times its size has flowed out, into a wall of its colour.
+_MOST_GROWTH = 4.0
+
+
+def grown(
+    picture: Picture,
+    view: View,
+    mask: BoolArray,
+    positive: list[Pixel],
+    negative: list[Pixel],
+) -> BoolArray:
+    """mask: [H, W] of the picture. Returns it with what belongs to it out of the beams' reach."""
+    unseen = _unseen(view)
+    small = cv2.resize(
+        mask.astype(np.uint8), unseen.shape[::-1], interpolation=cv2.INTER_AREA
+    ).astype(bool)
+    touching = small & ~unseen & (cv2.dilate(unseen.astype(np.uint8), np.ones((5, 1))) > 0)
+    if touching.sum() < 2:
+        return mask
+    window = _window(view, small, touching, unseen)
+    inside = _flooded(picture, view, mask, unseen, window, positive, negative)
+    left, top, right, bottom = window
+    out = mask.copy()
+    here = out[top:bottom, left:right]
+    free = _enlarged(unseen, view, window)
+    before = int((here & ~free).sum())
+    reached = inside & free
+    if reached.sum() > _MOST_GROWTH * max(before, 1) or _flows_out(reached, free):
+        return mask
+    here[free] = reached[free]
+    return out
+
+
+def _unseen(view: View) -> BoolArray:
+    """[h, w] of the view's map: above the highest and below the lowest return of each column."""
+    near = view.gap <= 1.0
+    rows = np.arange(near.shape[0])[:, None]
+    highest = np.where(near, rows, near.shape[0]).min(axis=0)
+    lowest = np.where(near, rows, -1).max(axis=0)
+    # Single columns without returns must not leave gaps.
+    highest = cv2.erode(highest.astype(np.float32)[None], np.ones((1, 5)))[0]
+    lowest = cv2.dilate(lowest.astype(np.float32)[None], np.ones((1, 5)))[0]
+    unseen: BoolArray = (rows < highest) | (rows > lowest)
+    return unseen
+
+
+def _window(
+    view: View, small: BoolArray, touching: BoolArray, unseen: BoolArray
+) -> tuple[int, int, int, int]:
+    """Round the object, and as far up or down from where it touches as it may well reach."""
+    rows, columns = np.nonzero(small & ~unseen)
+    touched_rows, touched = np.nonzero(touching)
+    width = int(np.ptp(touched)) + 1
+    side = int(0.5 * width) + 6
+    wide = int(width * view.scale[1] / view.scale[0])  # the same length in rows of the map
+    reach = max(3 * (int(np.ptp(rows)) + 1), 2 * wide, int(80 * view.scale[1]))
+    middle = (rows.min() + rows.max()) / 2
+    top, bottom = int(rows.min()), int(rows.max()) + 1
+    # Colours are learnt near the edge of sight: of a tall object's foot nothing is needed.
+    if (touched_rows <= middle).any():
+        bottom = min(bottom, top + max(2 * wide, int(60 * view.scale[1])))
+        top -= reach
+    if (touched_rows > middle).any():
+        bottom += reach
+    left, right = int(touched.min()) - side, int(touched.max()) + side + 1
+    across, down = view.scale
+    return (
+        max(0, int(left / across)),
+        max(0, int(top / down)),
+        min(view.width_px, int(right / across)),
+        min(view.height_px, int(bottom / down)),
+    )
+
+
+def _enlarged(region: BoolArray, view: View, window: tuple[int, int, int, int]) -> BoolArray:
+    left, top, right, bottom = window
+    u = ((np.arange(left, right) + 0.5) * view.scale[0]).astype(int).clip(0, region.shape[1] - 1)
+    v = ((np.arange(top, bottom) + 0.5) * view.scale[1]).astype(int).clip(0, region.shape[0] - 1)
+    enlarged: BoolArray = region[v[:, None], u[None]]
+    return enlarged
+
+
+def _flooded(
+    picture: Picture,
+    view: View,
+    mask: BoolArray,
+    unseen: BoolArray,
+    window: tuple[int, int, int, int],
+    positive: list[Pixel],
+    negative: list[Pixel],
+) -> BoolArray:
+    """[h, w] of the window: a cut with colours from the part in sight, connected to the mask."""
+    left, top, right, bottom = window
+    width, height = right - left, bottom - top
+    shrink = min(1.0, np.sqrt(_MAX_PIXELS / max(width * height, 1)))
+    size = (max(4, round(width * shrink)), max(4, round(height * shrink)))
+    colours = cv2.resize(picture[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
+    known_in = cv2.resize(
+        mask[top:bottom, left:right].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
+    ).astype(bool)
+    free = cv2.resize(
+        _enlarged(unseen, view, window).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
+    ).astype(bool)
+    known_in &= ~free
+    known_out = ~known_in & ~free
+    if known_in.sum() < 10 or known_out.sum() < 10 or not free.any():
+        return np.zeros((height, width), bool)
+    trimap = np.where(known_in, cv2.GC_FGD, cv2.GC_BGD).astype(np.uint8)
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    seen_rows = np.flatnonzero((~free).any(axis=1))
+    band = slice(int(seen_rows.min()), int(seen_rows.max()) + 1)
+    learnt = trimap[band].copy()
+    cv2.setRNGSeed(1)
+    cv2.grabCut(
+        np.ascontiguousarray(colours[band]), learnt, None, background, foreground, 1,
+        cv2.GC_INIT_WITH_MASK,
+    )  # fmt: skip
+    trimap[free] = cv2.GC_PR_BGD
+    for pixels, value in ((negative, cv2.GC_BGD), (positive, cv2.GC_FGD)):
+        for u, v in pixels:
+            at = (int((u - left) * shrink), int((v - top) * shrink))
+            cv2.circle(trimap, at, 2, int(value), -1)
+    cv2.grabCut(
+        np.ascontiguousarray(colours), trimap, None, background, foreground, 1,
+        cv2.GC_EVAL_FREEZE_MODEL,
+    )  # fmt: skip
+    inside = ((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)).astype(np.uint8)
+    _, label = cv2.connectedComponents(inside, connectivity=8)
+    reached = np.unique(label[known_in])
+    connected = np.isin(label, reached[reached > 0])
+    soft = cv2.resize(connected.astype(np.float32), (width, height))
+    grown: BoolArray = soft > 0.5
+    return grown
+
+
+def _flows_out(reached: BoolArray, free: BoolArray) -> bool:
+    """Whether it runs along much of the window's sides, where the object should have ended."""
+    sides = np.concatenate([reached[:, 0], reached[:, -1]])
+    return bool(sides.sum() > 0.3 * max(int(free[:, 0].sum() + free[:, -1].sum()), 1))
