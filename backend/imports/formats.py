@@ -5,5 +5,6 @@ Web processes know the names only: readers need packages that the web image does
 
 TITLES = {
     "native": "Masklet archive",
+    "waymo": "Waymo Open Dataset",
     "waymo-4dseg": "Waymo-4DSeg",
 }
