@@ -106,39 +106,36 @@ def labels_changed(
     by: records.Person | None = None,
 ) -> messages.LabelsChanged:
     """All that differs between revision `since` and now."""
-    tracks = document.tracks.filter(changed_revision__gt=since)
-    masks = Mask.objects.filter(track__in=tracks.filter(deleted_revision=None))
-    cuboids = Cuboid.objects.filter(track__in=tracks.filter(deleted_revision=None))
-    gone = masks.filter(until_revision__gt=since, from_revision__lte=since)
-    gone_cuboids = cuboids.filter(until_revision__gt=since, from_revision__lte=since)
-    new = masks.filter(from_revision__gt=since, until_revision=None)
-    new_cuboids = cuboids.filter(from_revision__gt=since, until_revision=None)
-    replaced = set(new.values_list("track_id", "reading_id"))
-    replaced_cuboids = set(new_cuboids.values_list("track_id", "frame_id"))
+    changed = list(document.tracks.filter(changed_revision__gt=since))
+    tracks = [track for track in changed if track.deleted_revision is None]
+    masks = Mask.objects.filter(track__in=tracks)
+    cuboids = Cuboid.objects.filter(track__in=tracks)
+    new = mask_records(masks.filter(from_revision__gt=since, until_revision=None))
+    new_cuboids = cuboid_records(cuboids.filter(from_revision__gt=since, until_revision=None))
+    gone = masks.filter(until_revision__gt=since, from_revision__lte=since).values_list(
+        "track__number", "reading__frame__index", "reading__sensor__number"
+    )
+    gone_cuboids = cuboids.filter(until_revision__gt=since, from_revision__lte=since).values_list(
+        "track__number", "frame__index"
+    )
+    replaced = {(mask.track, mask.frame, mask.sensor) for mask in new}
+    replaced_cuboids = {(cuboid.track, cuboid.frame) for cuboid in new_cuboids}
     return messages.LabelsChanged(
         from_revision=since,
         revision=document.revision,
         operation_id=operation_id,
         by=by,
-        tracks=track_records(tracks.filter(deleted_revision=None)),
-        deleted_tracks=list(
-            tracks.filter(deleted_revision__isnull=False).values_list("number", flat=True)
-        ),
-        masks=mask_records(new),
+        tracks=track_records(tracks),
+        deleted_tracks=[track.number for track in changed if track.deleted_revision is not None],
+        masks=new,
         deleted_masks=[
-            records.MaskKey(
-                track=mask.track.number,
-                frame=mask.reading.frame.index,
-                sensor=mask.reading.sensor.number,
-            )
-            for mask in gone.select_related("track", "reading__frame", "reading__sensor")
-            if (mask.track_id, mask.reading_id) not in replaced
+            records.MaskKey(track=track, frame=frame, sensor=sensor)
+            for track, frame, sensor in sorted(set(gone) - replaced)
         ],
-        cuboids=cuboid_records(new_cuboids),
+        cuboids=new_cuboids,
         deleted_cuboids=[
-            records.CuboidKey(track=cuboid.track.number, frame=cuboid.frame.index)
-            for cuboid in gone_cuboids.select_related("track", "frame")
-            if (cuboid.track_id, cuboid.frame_id) not in replaced_cuboids
+            records.CuboidKey(track=track, frame=frame)
+            for track, frame in sorted(set(gone_cuboids) - replaced_cuboids)
         ],
     )
 

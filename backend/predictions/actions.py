@@ -24,7 +24,7 @@ from backend.jobs.models import ENDED, Job, Kind, State
 from backend.predictions.models import SceneHold
 from backend.predictions.queries import clicks_list, queue_of, scene_of, worker_for
 from backend.protocol import messages
-from backend.scenes.models import Reading, Scene, Sensor
+from backend.scenes.models import Reading, Scene
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ def request_mask(scene: Scene, message: messages.AddPrompt, *, by: User) -> Job:
     _check_open(scene)
     parameters = message.model_dump(mode="json", exclude={"type", "request_id"})
     with transaction.atomic():
+        jobs.commit_without_waiting()
         _supersede_older_clicks(scene, message, by)
         job = _job_once(Kind.CLICK, scene, message.request_id, parameters, by)
         if job.is_ended:
@@ -132,9 +133,14 @@ def _hold(scene_id: int) -> str:
     worker = worker_for(scene_id)
     if worker is None:
         raise NoWorker
-    SceneHold.objects.update_or_create(
-        scene_id=scene_id, defaults={"worker": worker, "used_at": timezone.now()}
+    now = timezone.now()
+    fresh = SceneHold.objects.filter(
+        scene=scene_id, worker=worker, used_at__gt=now - timedelta(minutes=1)
     )
+    if not fresh.exists():
+        SceneHold.objects.update_or_create(
+            scene_id=scene_id, defaults={"worker": worker, "used_at": now}
+        )
     return worker.name
 
 
@@ -167,14 +173,13 @@ def _check_open(scene: Scene) -> None:
 def _check_prompts(scene: Scene, message: messages.AddPrompt) -> None:
     if message.track is None and message.label_class is None:
         raise InvalidEdit("choose a class for the new track first")
-    kinds = dict(Sensor.objects.filter(scene=scene).values_list("number", "kind"))
-    present = set(
+    kinds = dict(
         Reading.objects.filter(frame__scene=scene, frame__index=message.frame).values_list(
-            "sensor__number", flat=True
+            "sensor__number", "sensor__kind"
         )
     )
     for prompt in message.prompts:
-        if prompt.sensor not in present:
+        if prompt.sensor not in kinds:
             raise InvalidEdit(f"sensor {prompt.sensor} has no reading in frame {message.frame}")
         expected = 2 if kinds[prompt.sensor] == "camera" else 3
         if prompt.kind == "point" and len(prompt.position) != expected:

@@ -96,6 +96,7 @@ class Resident:
         self.name = name
         self.turns = Turns()
         self._opened: OrderedDict[int, Any] = OrderedDict()
+        self._sensors: dict[int, dict[str, int]] = {}
 
     def open(self, scene: Scene) -> Any:
         """The predictor's state of a scene. Call it inside a turn."""
@@ -108,6 +109,13 @@ class Resident:
             SceneHold.objects.filter(scene=scene_id, worker=self.name).delete()
         self._opened[scene.pk] = self.predictor.open(read_scene(scene))
         return self._opened[scene.pk]
+
+    def sensors(self, scene_id: int) -> dict[str, int]:
+        """Sensor name to its number; they never change once a scene is there."""
+        if scene_id not in self._sensors:
+            rows = Sensor.objects.filter(scene=scene_id)
+            self._sensors[scene_id] = dict(rows.values_list("name", "number"))
+        return self._sensors[scene_id]
 
     # --- clicks ---------------------------------------------------------------------------------
 
@@ -128,12 +136,12 @@ class Resident:
 
     def _answer(self, job: Job) -> None:
         scene = Scene.objects.select_related("project").get(pk=scene_of(job))
-        numbers = dict(Sensor.objects.filter(scene=scene).values_list("name", "number"))
+        numbers = self.sensors(scene.pk)
         asked = job.parameters
         predicted = self.predictor.add_prompt(
             self.open(scene),
             frame=asked["frame"],
-            prompts=_prompts(scene, asked["frame"], asked["prompts"]),
+            prompts=_prompts(scene, asked["frame"], asked["prompts"], numbers),
         )
         if not any(prediction.mask.any() for prediction in predicted):
             raise InvalidEdit("nothing was found there: try a point nearer the object's middle")
@@ -177,7 +185,7 @@ class Resident:
     def _follow(self, job: Job) -> None:
         """Step by step: predict under a turn, store, tell, look whether to go on."""
         scene = Scene.objects.select_related("project").get(pk=scene_of(job))
-        numbers = dict(Sensor.objects.filter(scene=scene).values_list("name", "number"))
+        numbers = self.sensors(scene.pk)
         asked = job.parameters
         start = job.checkpoint.get("frame", asked["from_frame"])
         direction = 1 if asked["to_frame"] > asked["from_frame"] else -1
@@ -263,8 +271,10 @@ class Resident:
                 close_old_connections()
 
 
-def _prompts(scene: Scene, frame: int, asked: Sequence[dict[str, Any]]) -> list[prompts.Prompt]:
-    names = dict(Sensor.objects.filter(scene=scene).values_list("number", "name"))
+def _prompts(
+    scene: Scene, frame: int, asked: Sequence[dict[str, Any]], numbers: dict[str, int]
+) -> list[prompts.Prompt]:
+    names = {number: name for name, number in numbers.items()}
     return [_prompt(scene, frame, names[prompt["sensor"]], prompt) for prompt in asked]
 
 
