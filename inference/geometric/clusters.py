@@ -28,7 +28,8 @@ class RangeImage:
 
     point_at: [H, W] index into the sweep's points, NOTHING where no light came back; where several
     points fall into a cell (second returns), the first one counts.  row, column: [N].
-    range_m: [N] from the sensor's own origin.  spacing: [N] radians between neighbouring beams.
+    range_m: [N] from the sensor's own origin.  spacing: [N, 2] radians between neighbouring beams,
+    across and up.
     """
 
     point_at: Int32Array
@@ -62,7 +63,7 @@ def range_image(sweep: Sweep, calibration: Calibration) -> RangeImage:
         row,
         column,
         range_m,
-        _beam_spacing(elevation, row, height),
+        np.stack([_turn_spacing(azimuth, row, column), _beam_spacing(elevation, row, height)], 1),
         wraps=bool(turned.mean() > 0.95),
     )
 
@@ -95,6 +96,19 @@ def _beam_spacing(elevation: Float32Array, row: Int32Array, height: int) -> Floa
     return spacing[row]
 
 
+def lowest_in_column(image: RangeImage) -> Int32Array:
+    """Index of the lowest point of each column, where it comes from the lowest beams.
+
+    Below it nothing was measured: not because nothing is there, but because no beam looks there.
+    """
+    height = len(image.point_at)
+    has_point = image.point_at[::-1] >= 0
+    from_below = has_point.argmax(axis=0)
+    column = np.flatnonzero(has_point.any(axis=0) & (from_below < max(2, height // 16)))
+    lowest: Int32Array = image.point_at[height - 1 - from_below[column], column]
+    return lowest
+
+
 def connected(
     image: RangeImage, points_ego: Float32Array, is_object: BoolArray, scale: float = 1.0
 ) -> Int32Array:
@@ -111,6 +125,15 @@ def connected(
     _, numbered = np.unique(root[is_object], return_inverse=True)
     numbers[is_object] = numbered.astype(np.int32)
     return numbers
+
+
+def _turn_spacing(azimuth: Float32Array, row: Int32Array, column: Int32Array) -> Float32Array:
+    """[N] radians from one column to the next, as the median over neighbours in a row."""
+    neighbours = (np.diff(row) == 0) & (np.abs(np.diff(column)) == 1)
+    steps = np.abs(np.diff(azimuth))[neighbours]
+    steps = steps[(steps > 1e-4) & (steps < 0.05)]
+    usual = float(np.median(steps)) if len(steps) else 2 * np.pi / _BINNED_COLUMNS
+    return np.full(len(row), usual, np.float32)
 
 
 @njit(cache=True, nogil=True)

@@ -12,9 +12,15 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from inference.geometric.clusters import NOTHING, RangeImage, connected, range_image
+from inference.geometric.clusters import (
+    NOTHING,
+    RangeImage,
+    connected,
+    lowest_in_column,
+    range_image,
+)
 from inference.geometric.ground import height_above_ground
-from inference.geometric.projection import View, camera_from_ego, look
+from inference.geometric.projection import Surface, View, camera_from_ego, look
 from inference.geometry import FloatArray, transform
 from inference.scene import BadScene, Frame, Scene
 
@@ -32,7 +38,7 @@ class Cloud:
     """All sweeps of a frame as one, in ego at the frame's pose; masks are split back by `part_of`.
 
     points: [N, 3].  height_m: [N] above ground.  is_ground: [N].  cluster: [N], NOTHING on ground.
-    spacing: [N] radians between beams.  range_m: [N] from the point's own sensor.
+    surface: what cameras may see of it.  range_m: [N] from the point's own sensor.
     part_of: sensor name to its slice of all these.
     """
 
@@ -40,8 +46,8 @@ class Cloud:
     height_m: Float32Array
     is_ground: BoolArray
     cluster: Int32Array
-    spacing: Float32Array
     range_m: Float32Array
+    surface: Surface
     part_of: Mapping[str, slice]
 
     def __len__(self) -> int:
@@ -69,13 +75,11 @@ class PreparedFrame:
             if calibration.intrinsics is None:
                 raise BadScene(f"camera {camera!r} has no intrinsics; import the scene again")
             self._views[camera] = look(
-                self.cloud.points,
-                self.cloud.spacing,
-                self.cloud.range_m,
+                self.cloud.surface,
                 camera_from_ego=camera_from_ego(
                     calibration, self.frame.images.get(camera), self.frame
                 ),
-                calibration=calibration,
+                lens=calibration.intrinsics,
             )
         return self._views[camera]
 
@@ -143,6 +147,7 @@ def merged_cloud(scene: Scene, frame: Frame) -> Cloud:
     for image, part in zip(images, part_of.values(), strict=True):
         own = connected(image, together[part], ~is_ground[part])
         cluster[part] = np.where(own >= 0, own + cluster.max(initial=-1) + 1, NOTHING)
+    range_m = np.concatenate([np.zeros(0, np.float32), *(image.range_m for image in images)])
     if len(images) > 1:
         cluster = _merged(cluster, together)
     return Cloud(
@@ -150,14 +155,41 @@ def merged_cloud(scene: Scene, frame: Frame) -> Cloud:
         height_m=height_m,
         is_ground=is_ground,
         cluster=cluster,
-        spacing=_joined([image.spacing for image in images]),
-        range_m=_joined([image.range_m for image in images]),
+        range_m=range_m,
+        surface=_surface(together, cluster, height_m, range_m, images, list(part_of.values())),
         part_of=part_of,
     )
 
 
-def _joined(parts: list[Float32Array]) -> Float32Array:
-    return np.concatenate([np.zeros(0, np.float32), *parts]).astype(np.float32)
+def _surface(
+    points: Float32Array,
+    cluster: Int32Array,
+    height_m: Float32Array,
+    range_m: Float32Array,
+    images: list[RangeImage],
+    parts: list[slice],
+) -> Surface:
+    """The points, and below what the lowest beams see of an object the rest down to the ground."""
+    spacing = np.concatenate([np.zeros((0, 2), np.float32), *(image.spacing for image in images)])
+    lowest = np.concatenate(
+        [np.zeros(0, np.int32)]
+        + [part.start + lowest_in_column(image) for image, part in zip(images, parts, strict=True)]
+    ).astype(np.int32)
+    feet = lowest[(cluster[lowest] >= 0) & (height_m[lowest] < 3.0) & (range_m[lowest] < 20.0)]
+    step_m = np.maximum(spacing[feet, 1] * range_m[feet], 0.04)
+    count = np.floor(height_m[feet] / step_m).astype(np.int64).clip(0, 40)
+    below = np.repeat(feet, count)
+    nth = np.arange(len(below)) - np.repeat(np.cumsum(count) - count, count) + 1
+    implied = points[below]
+    implied[:, 2] -= nth * np.repeat(step_m, count)
+    source = np.concatenate([np.arange(len(points)), below]).astype(np.int32)
+    return Surface(
+        np.concatenate([points, implied]),
+        source,
+        np.arange(len(source)) < len(points),
+        spacing[source].astype(np.float32),
+        range_m[source],
+    )
 
 
 def _merged(cluster: Int32Array, points: Float32Array) -> Int32Array:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from inference.geometric.beyond import grown
 from inference.geometric.frames import PreparedFrame
 from inference.geometric.projection import View
 from inference.geometric.refinement import Rough, Window, refine
@@ -32,7 +33,8 @@ def outlined(
     if own.sum() < 2 and not positive:
         return None
     rough = rough_from_points(view, own, positive, negative)
-    return refine(prepared.picture(camera), rough)
+    mask = refine(prepared.picture(camera), rough)
+    return grown(prepared.picture(camera), view, mask, positive, negative)
 
 
 def rough_from_points(
@@ -41,7 +43,9 @@ def rough_from_points(
     """own: [M] which of the view's points are the object's."""
     is_own = own[view.owner] if len(own) else np.zeros(view.owner.shape, bool)
     near = is_own & (view.gap <= 1.0)
-    reach = int(np.ceil(float(np.median(view.reach_px[own])) * view.scale)) if own.any() else 1
+    reach = (
+        int(np.ceil(float(np.median(view.reach_px[own, 0])) * view.scale[0])) if own.any() else 1
+    )
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     likely = cv2.morphologyEx(near.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
     likely &= is_own | (view.gap > 0.7)
@@ -63,8 +67,8 @@ def rough_from_points(
 
 def _window(view: View, likely: BoolArray, positive: list[Pixel]) -> Window:
     rows, columns = np.nonzero(likely)
-    u = np.concatenate([columns / view.scale, [p[0] for p in positive]])
-    v = np.concatenate([rows / view.scale, [p[1] for p in positive]])
+    u = np.concatenate([(columns + 0.5) / view.scale[0], [p[0] for p in positive]])
+    v = np.concatenate([(rows + 0.5) / view.scale[1], [p[1] for p in positive]])
     pad = 0.15 * max(np.ptp(u), np.ptp(v), 8.0) + 8
     return (
         max(0, int(u.min() - pad)),
@@ -78,7 +82,7 @@ def _full_size(region: BoolArray, view: View, window: Window) -> BoolArray:
     """The window of a map region, at the picture's size."""
     left, top, right, bottom = window
     # Map pixel i covers [i, i+1) / scale; sample at the picture's pixel centres.
-    u = ((np.arange(left, right) + 0.5) * view.scale).astype(int).clip(0, region.shape[1] - 1)
-    v = ((np.arange(top, bottom) + 0.5) * view.scale).astype(int).clip(0, region.shape[0] - 1)
+    u = ((np.arange(left, right) + 0.5) * view.scale[0]).astype(int).clip(0, region.shape[1] - 1)
+    v = ((np.arange(top, bottom) + 0.5) * view.scale[1]).astype(int).clip(0, region.shape[0] - 1)
     enlarged: BoolArray = region[v[:, None], u[None]]
     return enlarged

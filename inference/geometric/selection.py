@@ -122,7 +122,7 @@ def lifted(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:
     view, cloud = prepared.view(camera), prepared.cloud
     if not len(view.point):
         return None
-    away = np.hypot(view.pixels[:, 0] - pixel[0], view.pixels[:, 1] - pixel[1]) / view.reach_px
+    away = view.gaps_to(pixel)
     near = np.flatnonzero(away < 1.5)
     if len(near):
         near = near[np.argsort(away[near])][:5]
