@@ -14,8 +14,6 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from inference.masks import BadRuns, decode_varints
-
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _SIZES = {FIXED64: 8, FIXED32: 4}
 # A message of millions of tiny fields would take gigabytes of Python objects.
@@ -163,15 +161,24 @@ def skim(file: BinaryIO, start: int, end: int) -> Iterator[Place]:
 def unpack_varints(packed: bytes | memoryview, *, at_most: int) -> Int64:
     """[N] signed numbers, without a loop over them. Raises BadMessage."""
     raw = np.frombuffer(packed, np.uint8)
-    count = int(np.count_nonzero(raw < 0x80))
-    if count > at_most:
-        raise BadMessage(f"{count} packed numbers, at most {at_most} fit")
-    if count == len(raw):  # each fits in one byte
-        return raw.astype(np.int64)
-    try:
-        return decode_varints(bytes(packed)).view(np.int64)
-    except BadRuns as error:
-        raise BadMessage(str(error)) from error
+    ends = np.flatnonzero(raw < 0x80)
+    if len(ends) > at_most:
+        raise BadMessage(f"{len(ends)} packed numbers, at most {at_most} fit")
+    if len(raw) and (not len(ends) or ends[-1] != len(raw) - 1):
+        raise BadMessage("the last packed number is cut off")
+    starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+    lengths = ends - starts + 1
+    longest = int(lengths.max(initial=1))
+    if longest > _VARINT_BYTES:
+        raise BadMessage("a packed number is longer than 10 bytes")
+    values = (raw[starts] & 0x7F).astype(np.uint64)
+    # Most numbers are short: each further byte is looked at only where there is one.
+    longer = np.arange(len(values))
+    for place in range(1, longest):
+        longer = longer[lengths[longer] > place]
+        part = (raw[starts[longer] + place] & 0x7F).astype(np.uint64)
+        values[longer] |= part << np.uint64(7 * place)
+    return values.view(np.int64)
 
 
 def _varint(view: memoryview, offset: int) -> tuple[int, int]:

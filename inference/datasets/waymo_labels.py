@@ -71,11 +71,14 @@ def lidar_masks(segmentation: Int32Array, sensor: str) -> Iterator[MaskLabel]:
 
     segmentation: [N, 2] instance and class of each point. Raises BadLabel.
     """
-    pairs, owner = np.unique(segmentation, axis=0, return_inverse=True)
-    if len(pairs) > MAX_LIDAR_MASKS:
-        raise BadLabel(f"the segmentation names {len(pairs)} instances")
-    owner = owner.ravel()
-    for number, (instance, label_class) in enumerate(pairs.tolist()):
+    # Both numbers in one: sorting pairs takes ten times as long.
+    codes = segmentation[:, 1].astype(np.int64) * 2**32 + segmentation[:, 0]
+    known, owner = np.unique(codes, return_inverse=True)
+    if len(known) > MAX_LIDAR_MASKS:
+        raise BadLabel(f"the segmentation names {len(known)} instances")
+    first = np.zeros(len(known), np.int64)
+    first[owner] = np.arange(len(owner))
+    for number, (instance, label_class) in enumerate(segmentation[first].tolist()):
         if label_class == 0:
             continue
         name = name_of(label_class, LIDAR_CLASSES)

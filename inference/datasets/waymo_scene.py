@@ -317,15 +317,16 @@ class _Frames:
                 continue
             name = laser.sensor.name
             try:
-                sweep, segmentation = sweep_from_raw(
+                sweep, segmentation, oddities = sweep_from_raw(
                     by_laser[number],
                     laser.raw,
                     timestamp_us=self._recorded[index].timestamp_us,
                     world_from_frame=self._poses[index],
-                    say=lambda message, name=name: self._say(index, f"{name}: {message}"),
                 )
             except BadRangeImage as error:
                 raise BadRangeImage(f"{name}: {error}") from error
+            for oddity in oddities:
+                self._say(index, f"{name}: {oddity}")
             sweeps[name] = sweep
             if segmentation is not None:
                 masks += labels.lidar_masks(segmentation, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,15 +42,17 @@ def sweep_from_raw(
     *,
     timestamp_us: int,
     world_from_frame: Float64Array,
-    say: Callable[[str], None],
-) -> tuple[Sweep, Int32Array | None]:
-    """The sweep, and the instance and class [N, 2] of its points where they are labelled.
+) -> tuple[Sweep, Int32Array | None, list[str]]:
+    """The sweep; the instance and class [N, 2] of its points where labelled; what is odd about it.
 
     world_from_frame: the frame's pose in the recording's world, in which `raw.cell_poses` are.
-    say: hears what is odd. Raises BadRangeImage.
+    Raises BadRangeImage.
     """
+    oddities: list[str] = []
     if raw.laser == TOP and raw.cell_poses is None:
-        say("has no poses of its cells: the vehicle's motion during the sweep stays in its points")
+        oddities.append(
+            "has no poses of its cells: the vehicle's motion during the sweep stays in its points"
+        )
     parts = [
         _part(one, number, raw, calibration, inverse(world_from_frame))
         for number, one in enumerate((raw.first, raw.second), start=1)
@@ -60,7 +61,9 @@ def sweep_from_raw(
     cells = np.concatenate([part.cells for part in parts])
     intensity, elongation = cells[:, 1], cells[:, 2]
     if not (np.isfinite(intensity).all() and np.isfinite(elongation).all()):
-        say("intensity or elongation of some points is NaN or infinite; 0 stands for it")
+        oddities.append(
+            "intensity or elongation of some points is NaN or infinite; 0 stands for it"
+        )
         intensity, elongation = (np.nan_to_num(v, posinf=0, neginf=0) for v in cells.T[1:3])
     sweep = Sweep(
         points_ego=np.concatenate([part.points for part in parts]).astype(np.float32),
@@ -73,9 +76,9 @@ def sweep_from_raw(
         row=np.concatenate([part.rows for part in parts]).astype(np.uint16),
         column=np.concatenate([part.columns for part in parts]).astype(np.uint16),
         in_no_label_zone=cells[:, 3] == 1,
-        camera_pixels=_camera_pixels(parts, say),
+        camera_pixels=_camera_pixels(parts, oddities),
     )
-    return sweep, _segmentation(parts)
+    return sweep, _segmentation(parts), oddities
 
 
 def _part(
@@ -121,7 +124,7 @@ def _part(
     )
 
 
-def _camera_pixels(parts: list[_Part], say: Callable[[str], None]) -> npt.NDArray[np.int16] | None:
+def _camera_pixels(parts: list[_Part], oddities: list[str]) -> npt.NDArray[np.int16] | None:
     if all(part.camera_pixels is None for part in parts):
         return None
     pixels = np.concatenate(
@@ -131,7 +134,7 @@ def _camera_pixels(parts: list[_Part], say: Callable[[str], None]) -> npt.NDArra
         ]
     )
     if not ((pixels >= _INT16.min) & (pixels <= _INT16.max)).all():  # a NaN is neither
-        say("its projections into the cameras are no pixels; left out")
+        oddities.append("its projections into the cameras are no pixels; left out")
         return None
     return pixels.astype(np.int16)
 

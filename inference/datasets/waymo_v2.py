@@ -34,12 +34,12 @@ COMPONENTS = {
     "vehicle_pose": 512,
     "camera_calibration": 64,
     "lidar_calibration": 64,
-    "camera_image": 5,
-    "lidar": 5,
+    "camera_image": 1,
+    "lidar": 1,
     "lidar_pose": 1,
-    "lidar_camera_projection": 5,
+    "lidar_camera_projection": 1,
     "lidar_segmentation": 1,
-    "camera_segmentation": 5,
+    "camera_segmentation": 1,
     "lidar_box": 512,
     "camera_box": 512,
     "projected_lidar_box": 512,
@@ -261,7 +261,7 @@ def _sensor(value: int | str | None, known: Mapping[str, int], file: str) -> int
     """Released files have numbers, older ones names."""
     if isinstance(value, int):
         return value
-    if value in known:
+    if value is not None and value in known:
         return known[value]
     raise BadScene(f"{file}: a sensor is called {value!r}", file=file)
 
