@@ -6,6 +6,7 @@ import { api, isRunning, type Project, sendFile } from "@/sync/api";
 import { forgetUpload, isRemembered, uploadFor } from "@/sync/rememberedUploads";
 
 const FORMATS: [name: string, title: string][] = [
+  ["waymo", "Waymo Open Dataset (v1 .tfrecord, v2 Parquet)"],
   ["native", "Masklet archive"],
   ["waymo-4dseg", "Waymo-4DSeg folder"],
 ];
@@ -38,7 +39,7 @@ export function Imports(props: { project: Project }): JSX.Element {
 
 function NewImport(props: { project: Project; onStarted: () => void }): JSX.Element {
   const isAdmin = props.project.role === "admin";
-  const [format, setFormat] = useState("native");
+  const [format, setFormat] = useState("waymo");
   const [from, setFrom] = useState<"upload" | "server">("upload");
   return (
     <div class="panel stack">
