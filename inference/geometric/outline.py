@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from inference.geometric.alone import region
 from inference.geometric.beyond import grown
 from inference.geometric.frames import PreparedFrame
 from inference.geometric.projection import View
@@ -28,10 +29,8 @@ def outlined(
     """
     view = prepared.view(camera)
     own = target[view.point]
-    if not own.any() and not positive:
-        return None
-    if own.sum() < 2 and not positive:
-        return None
+    if own.sum() < 2:
+        return region(prepared.picture(camera), positive, negative) if positive else None
     rough = rough_from_points(view, own, positive, negative)
     mask = refine(prepared.picture(camera), rough)
     return grown(prepared.picture(camera), view, mask, positive, negative)
