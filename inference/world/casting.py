@@ -5,8 +5,6 @@ A fan of rays has H rows and W columns. The ray of row v, column u starts at
 covers a pinhole (scale 1), a spinning LiDAR (scale = cosine of the elevation) and parallel light
 (scale 0). Distances are in lengths of that direction.
 """
-# Numba has no type information; its decorators are untyped for mypy.
-# mypy: disallow-untyped-decorators=False, disallow-any-unimported=False
 
 from __future__ import annotations
 
@@ -15,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from inference.world.kernel import inlined, kernel
 from inference.world.solids import PackedSolids
 
 Float32Array = npt.NDArray[np.float32]
@@ -25,14 +23,6 @@ Int32Array = npt.NDArray[np.int32]
 NOTHING = -1
 GROUND = -2
 FAR = 1e9
-
-# Without Numba's reference counts: with bundles of arrays as arguments they took half the time.
-# The arrays belong to the caller, no kernel makes one. Inlining for the same reason: a call
-# would copy every array's description.
-kernel = njit(cache=True, nogil=True, fastmath=True, error_model="numpy", _nrt=False)
-inlined = njit(
-    cache=True, nogil=True, fastmath=True, error_model="numpy", _nrt=False, forceinline=True
-)
 
 
 class Rays(NamedTuple):

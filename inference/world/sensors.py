@@ -232,7 +232,7 @@ def shade_camera(
     shading.shade(hits.rays, 1 / lens.fx, hits.distance, hits.solid_at, hits.solids, view.paving,
                   light, noise.texture, CAMERA_RANGE_M, np.empty(9, np.int32), linear)  # fmt: skip
     picture = np.empty(linear.shape, np.uint8)
-    shading.develop(linear, 0.62 if light.clouds < 0.6 else 0.9, noise.grain, picture)
+    shading.develop(linear, 0.62 if light.clouds < 0.6 else 0.72, noise.grain, picture)
     return picture
 
 

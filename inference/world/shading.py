@@ -1,6 +1,4 @@
 """Light: sun with a shadow map, sky, contact shade, reflections, haze, film (Numba)."""
-# Numba has no type information; its decorators are untyped for mypy.
-# mypy: disallow-untyped-decorators=False, disallow-any-unimported=False
 
 from __future__ import annotations
 
@@ -17,10 +15,9 @@ from inference.world.casting import (
     Int32Array,
     Rays,
     distance_to,
-    inlined,
-    kernel,
     smooth_noise,
 )
+from inference.world.kernel import inlined, kernel
 from inference.world.solids import PackedSolids
 from inference.world.surfaces import Paving, ground_look, is_road, solid_look
 

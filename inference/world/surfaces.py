@@ -3,8 +3,6 @@
 Textures are drawn by formula; every line and window edge is softened over `wide`, the width in
 metres that one pixel covers there, so that nothing flickers in the distance.
 """
-# Numba has no type information; its decorators are untyped for mypy.
-# mypy: disallow-untyped-decorators=False, disallow-any-unimported=False
 
 from __future__ import annotations
 
@@ -14,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from inference.world.casting import Float32Array, inlined, smooth_noise
+from inference.world.casting import Float32Array, smooth_noise
+from inference.world.kernel import inlined
 from inference.world.solids import PackedSolids
 
 # red, green, blue, gloss (of a lacquer), mirror (of glass), retro (for the LiDAR),
@@ -83,7 +82,8 @@ def ground_look(x: float, y: float, wide: float, road: Paving, table: Float32Arr
     if patch > 0.86:
         shade *= 0.78
     crack = abs(smooth_noise(table, x * 0.8 + 3.0 * rough, y * 0.8, 7.5) - 0.5)
-    shade *= 1.0 - 0.35 * band(crack, 0.008, wide * 0.5 + 0.004) * fade
+    crack += 0.08 * max(0.0, 0.62 - rough)  # only here and there
+    shade *= 1.0 - 0.3 * band(crack, 0.004, wide * 0.5 + 0.003) * fade
     along, beside, half, lanes = abs(across) - road.cross_half, y, road.half, road.lanes
     approach = across * y > 0
     if on_main == on_side:  # the crossing itself, or one of its round corners
@@ -188,12 +188,14 @@ def _facade(
     if is_shop:
         goods = smooth_noise(table, a * 2.3, z * 2.6, seed + 3.0)
         lit = 0.05 + 0.22 * goods * goods * (0.3 + which)
-        gr, gg, gb = lit * 1.15, lit * (0.8 + 0.4 * which), lit * (0.95 - 0.3 * which)
+        gr, gg, gb = lit * 1.15, lit * (0.95 + 0.1 * which), lit * (0.9 - 0.25 * which)
         if up > 2.25:  # the fascia with its name
             text = band(up - 2.43, 0.09, wide) * (
                 1.0 if _dice(table, a * 7.0, 1.0, seed) > 0.45 else 0.0
             )
-            gr, gg, gb = 0.04 + 0.5 * text, 0.05 + 0.3 * which + 0.3 * text, 0.1 + 0.4 * text
+            one, two = (seed * 1.9) % 1.0, (seed * 5.3) % 1.0  # a shop front has one colour
+            gr, gg, gb = 0.02 + 0.3 * one * one, 0.02 + 0.16 * two * one, 0.02 + 0.2 * two * two
+            gr, gg, gb = gr + 0.5 * text, gg + 0.48 * text, gb + 0.42 * text
     elif is_door:
         panel = band(wrapped(side, 0.5), 0.2, wide) * band(wrapped(up, 0.9), 0.36, wide)
         gr, gg, gb = 0.05 + 0.1 * which, 0.04 + 0.03 * panel, 0.03 + 0.05 * panel
