@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from inference.datasets.waymo_raw import Segment
-from inference.datasets.waymo_scene import build_scene
+from inference.datasets.waymo_scene import BROKEN, build_scene
 from inference.datasets.waymo_v1 import SegmentV1
 from inference.datasets.waymo_v2 import COMPONENTS, SegmentV2
 from inference.scene import BadScene, Scene
@@ -27,7 +27,7 @@ def read_scene(path: Path) -> Scene:
         return build_scene(_segment(found[0]))
     except BadScene:
         raise
-    except (ValueError, OSError) as error:
+    except BROKEN as error:
         raise BadScene(f"{found[0].name}: {error}", file=found[0].name) from error
 
 

@@ -137,7 +137,9 @@ class _Cursor:
             )
         while number >= self._end:
             self._batch = None  # before the next one is made: two would need twice the memory
-            self._batch = next(self._batches)
+            self._batch = next(self._batches, None)
+            if self._batch is None:
+                raise ValueError(f"row {number} is missing")
             self._start, self._end = self._end, self._end + self._batch.num_rows
 
 

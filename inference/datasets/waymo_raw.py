@@ -104,6 +104,7 @@ class RawFrame:
     rectangles: list[RawRectangle] = field(default_factory=list)
     projected: list[RawRectangle] = field(default_factory=list)
     panoptics: list[RawPanoptic] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # what it has and we do not keep
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ class RecordedFrame:
     record: int  # its number in the container, for messages
     cameras: frozenset[int]  # with an image
     lasers: frozenset[int]  # with a range image
+
+
+def clean(text: str) -> str:
+    """Text from outside without the one character that databases refuse."""
+    return text.replace("\0", "\ufffd")
 
 
 class Segment(Protocol):

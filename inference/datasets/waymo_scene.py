@@ -1,17 +1,15 @@
-"""A Waymo segment as a Scene: the same for both containers, conventions converted at this door.
+"""A Waymo segment as a Scene: the same for both containers.
 
-- Cameras: x forward, y left, z up in the recording; x right, y down, z forward from here on.
-- Pixels: Waymo counts from the image's left and top edge, as we do (its boxes reach from 0 to the
-  width), so nothing moves by half a pixel.
 - World: axes as recorded (east, north, up), origin at the first pose.
 - A point's place in its file is its laser, return, row and column.
+
+Axes of cameras and the rule for pixels: waymo_sensors.py.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,54 +17,64 @@ from PIL import Image as PillowImage
 
 from inference.datasets import waymo_labels as labels
 from inference.datasets.range_image import BadRangeImage
-from inference.datasets.waymo_names import CAMERAS, LASERS, SHUTTER_DIRECTIONS, name_of
+from inference.datasets.waymo_names import CAMERAS
 from inference.datasets.waymo_raw import (
-    RawCamera,
     RawFrame,
     RawImage,
-    RawLaserCalibration,
     RecordedFrame,
     Segment,
 )
+from inference.datasets.waymo_sensors import (
+    Laser,
+    Report,
+    cameras_of,
+    checked_pose,
+    lasers_of,
+    matrix_of,
+)
 from inference.datasets.waymo_sweep import sweep_from_raw
-from inference.geometry import Intrinsics, NotRigid, check_rigid, inverse, rigid
+from inference.geometry import NotRigid, inverse, rigid
 from inference.scene import (
     BadScene,
-    Calibration,
     CuboidLabel,
     Float64Array,
     Frame,
     FrameLabels,
     Image,
     MaskLabel,
-    Problem,
     RectangleLabel,
     Scene,
     Sensor,
-    SensorKind,
-    ShutterDirection,
     ShutterTimes,
     Sweep,
 )
 
-CAMERA_AXES = np.array([[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
 NOMINAL_STEP_US = 100_000
 GAP = 1.5
 FASTEST_M_PER_S = 80.0
-MAX_IMAGE_PIXELS = 50_000_000
+LONGEST_NAME = 200
+# What numbers and types that nobody expects lead the readers of a recording to.
+BROKEN = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, OSError, TypeError, ValueError
+)  # fmt: skip
 
 
 def build_scene(segment: Segment) -> Scene:
     """The segment's sensors and frames, with what is odd about them. Raises BadScene."""
-    report = _Report(segment.file)
+    if len(segment.name) > LONGEST_NAME:
+        raise BadScene(
+            f"{segment.file}: the segment's name has {len(segment.name)} characters",
+            file=segment.file,
+        )
+    report = Report(segment.file)
     for note in segment.notes:
         report(None, note)
     recorded, poses = _in_order(segment, report)
     if not recorded:
         raise BadScene(f"{segment.file}: has no frames", file=segment.file)
     _report_steps(recorded, poses, report)
-    cameras = _cameras(segment, report)
-    lasers = _lasers(segment, recorded, report)
+    cameras = cameras_of(segment, report)
+    lasers = lasers_of(segment, recorded, report)
     _report_missing(recorded, cameras, lasers, report)
     source_from_world = rigid(np.eye(3), poses[0][:3, 3])
     return Scene(
@@ -79,27 +87,7 @@ def build_scene(segment: Segment) -> Scene:
     )
 
 
-class _Report:
-    """What is odd, each thing once however often a frame is read."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._said: set[tuple[int | None, str]] = set()
-        self.problems: list[Problem] = []
-
-    def __call__(self, record: int | None, message: str) -> None:
-        if (record, message) not in self._said:
-            self._said.add((record, message))
-            self.problems.append(Problem(self._file, record, message))
-
-
-@dataclass(frozen=True)
-class _Laser:
-    sensor: Sensor
-    raw: RawLaserCalibration
-
-
-def _in_order(segment: Segment, report: _Report) -> tuple[list[RecordedFrame], list[Float64Array]]:
+def _in_order(segment: Segment, report: Report) -> tuple[list[RecordedFrame], list[Float64Array]]:
     """Frames by time, each time once, and their poses in the recording's world."""
     for earlier, later in pairwise(segment.recorded):
         if later.timestamp_us < earlier.timestamp_us:
@@ -114,29 +102,14 @@ def _in_order(segment: Segment, report: _Report) -> tuple[list[RecordedFrame], l
             continue
         frames.append(frame)
     poses = [
-        _rigid(segment, frame.world_from_vehicle, "the pose", frame.record) for frame in frames
+        checked_pose(segment, frame.world_from_vehicle, "the pose", frame.record)
+        for frame in frames
     ]
     return frames, poses
 
 
-def _rigid(
-    segment: Segment, numbers: Float64Array, what: str, record: int | None = None
-) -> Float64Array:
-    try:
-        return _matrix(numbers, what)
-    except NotRigid as error:
-        where = segment.file if record is None else f"{segment.file}, record {record}"
-        raise BadScene(f"{where}: {error}", file=segment.file, record=record) from error
-
-
-def _matrix(numbers: Float64Array, what: str) -> Float64Array:
-    if np.size(numbers) != 16:
-        raise NotRigid(f"{what} has {np.size(numbers)} numbers, not 16")
-    return check_rigid(np.reshape(numbers, (4, 4)), what=what)
-
-
 def _report_steps(
-    frames: Sequence[RecordedFrame], poses: Sequence[Float64Array], report: _Report
+    frames: Sequence[RecordedFrame], poses: Sequence[Float64Array], report: Report
 ) -> None:
     for number, (earlier, later) in enumerate(pairwise(frames)):
         step_us = later.timestamp_us - earlier.timestamp_us
@@ -147,71 +120,11 @@ def _report_steps(
             report(later.record, f"its pose jumps by {moved:.1f} m in {step_us / 1000:.0f} ms")
 
 
-def _cameras(segment: Segment, report: _Report) -> dict[int, Sensor]:
-    """By number, in the order of the panorama."""
-    stated = {camera.camera: camera for camera in segment.cameras}
-    for number in sorted(stated.keys() - CAMERAS.keys()):
-        report(None, f"camera number {number} is not one of the five; left out")
-    return {
-        number: _camera(segment, stated[number], name)
-        for number, name in CAMERAS.items()
-        if number in stated
-    }
-
-
-def _camera(segment: Segment, raw: RawCamera, name: str) -> Sensor:
-    lens = [float(value) for value in raw.intrinsics]
-    if len(lens) != 9 or not np.isfinite(lens).all() or min(lens[:2], default=0) <= 0:
-        raise BadScene(f"{segment.file}: camera {name} has intrinsics {lens}", file=segment.file)
-    if min(raw.width_px, raw.height_px) < 1 or raw.width_px * raw.height_px > MAX_IMAGE_PIXELS:
-        size = f"{raw.width_px}x{raw.height_px}"
-        raise BadScene(f"{segment.file}: camera {name} has {size} pixels", file=segment.file)
-    fx, fy, cx, cy, k1, k2, p1, p2, k3 = lens
-    mount = _rigid(segment, raw.vehicle_from_camera, f"the extrinsic of camera {name}")
-    intrinsics = Intrinsics(
-        fx=fx, fy=fy, cx=cx, cy=cy, width_px=raw.width_px, height_px=raw.height_px,
-        k1=k1, k2=k2, p1=p1, p2=p2, k3=k3,
-    )  # fmt: skip
-    direction = SHUTTER_DIRECTIONS.get(raw.shutter_direction, ShutterDirection.UNKNOWN)
-    return Sensor(
-        name, SensorKind.CAMERA, Calibration(mount @ CAMERA_AXES.T, intrinsics, direction)
-    )
-
-
-def _lasers(
-    segment: Segment, recorded: Sequence[RecordedFrame], report: _Report
-) -> dict[int, _Laser]:
-    """Those that have measured something and whose mount is known, by number."""
-    stated = {laser.laser: laser for laser in segment.lasers}
-    filled = set().union(*(frame.lasers for frame in recorded))
-    lasers: dict[int, _Laser] = {}
-    for number in sorted(filled | stated.keys()):
-        name = name_of(number, LASERS)
-        if number not in LASERS:
-            report(None, f"laser number {number} is not one of the five; left out")
-        elif number not in stated:
-            report(None, f"{name} has range images but no calibration; left out")
-        elif number not in filled:
-            report(None, f"{name} is calibrated, but empty in every frame; left out")
-        else:
-            lasers[number] = _laser(segment, stated[number], name)
-    return lasers
-
-
-def _laser(segment: Segment, raw: RawLaserCalibration, name: str) -> _Laser:
-    mount = _rigid(segment, raw.vehicle_from_laser, f"the extrinsic of {name}")
-    if not np.isfinite((*raw.inclinations, raw.lowest, raw.highest)).all():
-        raise BadScene(f"{segment.file}: {name} has inclinations of NaN", file=segment.file)
-    elevations = tuple(float(angle) for angle in raw.inclinations[::-1])
-    calibration = Calibration(mount, beam_elevations=elevations)
-    return _Laser(Sensor(name, SensorKind.LIDAR, calibration), raw)
-
-
 def _report_missing(
     recorded: Sequence[RecordedFrame],
     cameras: dict[int, Sensor],
-    lasers: dict[int, _Laser],
-    report: _Report,
+    lasers: dict[int, Laser],
+    report: Report,
 ) -> None:
     for number, camera in cameras.items():
         without = [frame for frame in recorded if number not in frame.cameras]
@@ -236,9 +149,9 @@ class _Frames:
         recorded: list[RecordedFrame],
         poses: list[Float64Array],
         cameras: dict[int, Sensor],
-        lasers: dict[int, _Laser],
+        lasers: dict[int, Laser],
         source_from_world: Float64Array,
-        report: _Report,
+        report: Report,
     ) -> None:
         self._segment, self._recorded, self._poses = segment, recorded, poses
         self._cameras, self._lasers, self._report = cameras, lasers, report
@@ -259,7 +172,7 @@ class _Frames:
             return self._frame(index, self._segment.read(recorded))
         except BadScene:
             raise
-        except ValueError as error:
+        except BROKEN as error:
             raise BadScene(
                 f"{self._segment.file}, record {recorded.record}: {error}",
                 file=self._segment.file,
@@ -275,6 +188,8 @@ class _Frames:
         sweeps, masks = self._sweeps(index, raw)
         masks += self._panoptics(raw)
         cuboids, rectangles = self._boxes(index, raw)
+        for what in raw.left_out:
+            self._report(None, f"left out: {what}")
         return Frame(
             index=index,
             timestamp_us=self._recorded[index].timestamp_us,
@@ -295,7 +210,7 @@ class _Frames:
         camera = self._cameras[raw.camera]
         _check_picture(raw.encoded, camera)
         try:
-            pose = self._world_from_source @ _matrix(raw.world_from_vehicle, "its pose")
+            pose = self._world_from_source @ matrix_of(raw.world_from_vehicle, "its pose")
         except NotRigid as error:
             self._say(index, f"camera {camera.name}: {error}; the frame's pose stands for it")
             pose = None
@@ -327,6 +242,9 @@ class _Frames:
                 raise BadRangeImage(f"{name}: {error}") from error
             for oddity in oddities:
                 self._say(index, f"{name}: {oddity}")
+            if not len(sweep):
+                self._say(index, f"{name} has no returns")
+                continue
             sweeps[name] = sweep
             if segmentation is not None:
                 masks += labels.lidar_masks(segmentation, name)

@@ -96,23 +96,10 @@ def _part(
         if other is not None and other.shape[:2] != grid:
             raise BadRangeImage(f"{name} have shape {other.shape[:2]}, the ranges {grid}")
     rows, columns = cells_with_return(ranges_m)
-    points = points_from_cells(
-        ranges_m,
-        rows,
-        columns,
-        ego_from_lidar=np.reshape(calibration.vehicle_from_laser, (4, 4)).astype(np.float64),
-        elevations=beam_elevations(
-            calibration.inclinations, calibration.lowest, calibration.highest, height=grid[0]
-        ),
-    )
-    if raw.cell_poses is not None:
-        if raw.cell_poses.shape[:2] != grid:
-            raise BadRangeImage(f"poses have shape {raw.cell_poses.shape[:2]}, the ranges {grid}")
-        points = points_at_frame_pose(
-            points, raw.cell_poses[rows, columns], frame_from_world=frame_from_world
-        )
-    if not np.isfinite(points.astype(np.float32)).all():
-        raise BadRangeImage("the poses of its cells hold NaN or infinity")
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused here
+        points = _points(ranges_m, rows, columns, raw, calibration, frame_from_world)
+        if not np.isfinite(points.astype(np.float32)).all():
+            raise BadRangeImage("the poses of its cells hold NaN or infinity")
     return _Part(
         points,
         one.cells[rows, columns],
@@ -121,6 +108,38 @@ def _part(
         number,
         None if one.camera_pixels is None else one.camera_pixels[rows, columns],
         None if one.segmentation is None else one.segmentation[rows, columns],
+    )
+
+
+def _points(
+    ranges_m: Float32Array,
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    raw: RawSweep,
+    calibration: RawLaserCalibration,
+    frame_from_world: Float64Array,
+) -> Float64Array:
+    """[N, 3] metres at the frame's pose."""
+    points = points_from_cells(
+        ranges_m,
+        rows,
+        columns,
+        ego_from_lidar=np.reshape(calibration.vehicle_from_laser, (4, 4)).astype(np.float64),
+        elevations=beam_elevations(
+            calibration.inclinations,
+            calibration.lowest,
+            calibration.highest,
+            height=ranges_m.shape[0],
+        ),
+    )
+    if raw.cell_poses is None:
+        return points
+    if raw.cell_poses.shape[:2] != ranges_m.shape:
+        raise BadRangeImage(
+            f"poses have shape {raw.cell_poses.shape[:2]}, the ranges {ranges_m.shape}"
+        )
+    return points_at_frame_pose(
+        points, raw.cell_poses[rows, columns], frame_from_world=frame_from_world
     )
 
 

@@ -25,10 +25,15 @@ from inference.datasets.waymo_raw import (
     RawReturn,
     RawSweep,
     RecordedFrame,
+    clean,
 )
 from inference.scene import BadScene, Float64Array
 
 MAX_CONTEXT_BYTES = 2**20
+_LEFT_OUT = {
+    7: "no-label zones as polygons (points keep the flag of being in one)",
+    10: "the map",
+}
 
 
 class SegmentV1:
@@ -49,7 +54,7 @@ class SegmentV1:
         self.lasers = [_laser(message) for message in context.messages(3)]
         stats = context.message(4)
         stated = {"time_of_day": stats.text(2), "location": stats.text(3), "weather": stats.text(4)}
-        self.facts = {name: value for name, value in stated.items() if value}
+        self.facts = {name: clean(value) for name, value in stated.items() if value}
         self.notes = [
             f"{name_of(laser, LASERS)} is neither calibrated nor ever filled; left out"
             for laser in sorted(self._empty_lasers - {laser.laser for laser in self.lasers})
@@ -101,10 +106,10 @@ class SegmentV1:
     def _check_context(self, context: bytes, record: Record) -> None:
         if not self._first_context:
             self._first_context = context
-            self.name = parse(context).text(1)
+            self.name = clean(parse(context).text(1))
             if not self.name:
                 raise BadMessage("it has no context name")
-        elif context != self._first_context and parse(context).text(1) != self.name:
+        elif context != self._first_context and clean(parse(context).text(1)) != self.name:
             raise BadScene(
                 f"{self.file}, record {record.number}: belongs to segment "
                 f"{parse(context).text(1)!r}, the file began with {self.name!r}",
@@ -169,6 +174,7 @@ def raw_frame(message: Message) -> RawFrame:
         cuboids=[_cuboid(label) for label in message.messages(6)],
         rectangles=list(_rectangles(message, 8, is_projected=False)),
         projected=list(_rectangles(message, 9, is_projected=True)),
+        left_out=[what for number, what in _LEFT_OUT.items() if number in message],
         panoptics=[panoptic for image in message.messages(4) for panoptic in _panoptics(image)],
     )
 
@@ -224,7 +230,7 @@ def _return(message: Message) -> RawReturn | None:
 def _cuboid(label: Message) -> RawCuboid:
     box, motion = label.message(1), label.message(2)
     return RawCuboid(
-        track=label.text(4),
+        track=clean(label.text(4)),
         label_class=label.integer(3),
         centre=(box.double(1), box.double(2), box.double(3)),
         size=(box.double(5), box.double(4), box.double(6)),
@@ -239,7 +245,7 @@ def _rectangles(frame: Message, number: int, *, is_projected: bool) -> Iterator[
         camera = labels.integer(1)
         for label in labels.messages(2):
             box = label.message(1)
-            track = label.text(4)
+            track = clean(label.text(4))
             if is_projected:  # "<id of the cuboid>_<name of the camera>"
                 track = track.removesuffix(f"_{name_of(camera, CAMERAS)}")
             yield RawRectangle(
@@ -260,6 +266,6 @@ def _panoptics(image: Message) -> Iterator[RawPanoptic]:
         camera=image.integer(1),
         encoded=bytes(label.data(2)),
         divisor=label.integer(1),
-        sequence=label.text(4),
+        sequence=clean(label.text(4)),
         tracked={one.integer(1): one.integer(2) for one in instances if one.integer(3)},
     )

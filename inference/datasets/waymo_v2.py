@@ -26,6 +26,7 @@ from inference.datasets.waymo_raw import (
     RawReturn,
     RawSweep,
     RecordedFrame,
+    clean,
 )
 from inference.scene import BadScene
 
@@ -153,6 +154,12 @@ class SegmentV2:
                     record=record,
                 )
             timestamp_us = row[TIMESTAMP]
+            if not isinstance(timestamp_us, int) or not 0 < timestamp_us < 2**62:
+                raise BadScene(
+                    f"{row.file}, record {record}: its time is {timestamp_us!r}",
+                    file=row.file,
+                    record=record,
+                )
             yield RecordedFrame(
                 timestamp_us=timestamp_us,
                 world_from_vehicle=numbers(
@@ -205,7 +212,7 @@ class SegmentV2:
                 name: row.get(f"[StatsComponent].{name}")
                 for name in ("time_of_day", "location", "weather")
             }
-            return {name: str(value) for name, value in stated.items() if value}
+            return {name: clean(str(value)) for name, value in stated.items() if value}
         return {}
 
     def _sweeps(self, timestamp_us: int) -> Iterator[RawSweep]:
@@ -324,7 +331,7 @@ def _cuboid(row: _Fields) -> RawCuboid:
     is_moving_known = row.get(f"{prefix}.speed.x") is not None
     count = row.get(f"{prefix}.num_lidar_points_in_box")
     return RawCuboid(
-        track=str(row[LASER_OBJECT]),
+        track=clean(str(row[LASER_OBJECT])),
         label_class=row.integer(f"{prefix}.type"),
         centre=_triple(row, f"{prefix}.box.center"),
         size=_triple(row, f"{prefix}.box.size"),
@@ -338,7 +345,7 @@ def _rectangle(row: _Fields, component: str, key: str) -> RawRectangle:
     box = f"[{component}].box"
     return RawRectangle(
         camera=row.camera,
-        track=str(row[key]),
+        track=clean(str(row[key])),
         label_class=row.integer(f"[{component}].type"),
         centre_px=(row.number(f"{box}.center.x"), row.number(f"{box}.center.y")),
         size_px=(row.number(f"{box}.size.x"), row.number(f"{box}.size.y")),
@@ -353,7 +360,7 @@ def _panoptic(row: _Fields) -> RawPanoptic:
         camera=row.camera,
         encoded=row[f"{_PANOPTIC}.panoptic_label"],
         divisor=row.integer(f"{_PANOPTIC}.panoptic_label_divisor"),
-        sequence=str(row.get(f"{_PANOPTIC}.sequence_id") or ""),
+        sequence=clean(str(row.get(f"{_PANOPTIC}.sequence_id") or "")),
         tracked={
             int(local): int(whole)
             for local, whole, is_tracked in zip(*listed, strict=True)
