@@ -8,13 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.geometric.frames import OpenScene, PreparedFrame
+from inference.geometric.lifting import agreeing, in_drawn, in_rectangle, lifted, rejected
 from inference.geometric.outline import outlined
 from inference.geometric.propagation import followed
-from inference.geometric.selection import Asked, lifted, selected, sorted_prompts
+from inference.geometric.selection import Asked, selected, sorted_prompts, with_other_sensors
 from inference.prompts import FramePrediction, MaskPrediction, Prompt
 from inference.scene import Scene
 
 BoolArray = npt.NDArray[np.bool_]
+
+# Of an object that reaches above the beams, this share of what they see must show in its region.
+_SHOWN = 0.3
 
 
 class GeometricPredictor:
@@ -33,6 +37,8 @@ class GeometricPredictor:
         prepared = opened.prepared(frame)
         asked = sorted_prompts(prepared, prompts)
         target = _target(prepared, asked)
+        if not target.any():
+            target = _shown(prepared, asked)
         return _answers(prepared, asked, target)
 
     def propagate(
@@ -46,13 +52,67 @@ class GeometricPredictor:
 
 
 def _target(prepared: PreparedFrame, asked: Asked) -> BoolArray:
-    positive, negative = list(asked.positive), list(asked.negative)
+    """[N] the points meant by all prompts together."""
+    cloud = prepared.cloud
+    target = np.zeros(len(cloud), bool)
+    if asked.given is not None:
+        target |= with_other_sensors(cloud, asked.given)
+    for camera, rectangle in asked.rectangles.items():
+        target |= in_rectangle(prepared, camera, rectangle)
+    for camera, drawn in asked.drawn.items():
+        target |= in_drawn(prepared, camera, drawn)
+    meant: list[int] = []
+    refused = list(asked.negative)
     for camera, pixels in asked.pixels.items():
-        for pixel, sign in pixels:
-            point = lifted(prepared, camera, pixel)
+        for pixel, is_positive in pixels:
+            point = (lifted if is_positive else rejected)(prepared, camera, pixel)
             if point is not None:
-                (positive if sign else negative).append(point)
-    return selected(prepared.cloud, positive, negative)
+                (meant if is_positive else refused).append(point)
+    positive = [*asked.positive, *agreeing(cloud, meant, asked.positive)]
+    return selected(cloud, positive, refused, start=target)
+
+
+def _shown(prepared: PreparedFrame, asked: Asked) -> BoolArray:
+    """[N] what the picture alone finds where no light came back: a tree by its crown.
+
+    The ground or a far wall that such a region (the sky) happens to cover is not meant.
+    """
+    cloud = prepared.cloud
+    target = np.zeros(len(cloud), bool)
+    for camera in asked.pixels:
+        region = _in_camera(prepared, asked, camera, target)
+        if region is not None:
+            target |= in_drawn(prepared, camera, region, mostly=_SHOWN) & ~cloud.is_ground
+    number = cloud.cluster[target & (cloud.cluster >= 0)]
+    sizes = np.bincount(cloud.cluster[cloud.cluster >= 0], minlength=1)
+    shares = np.bincount(number, minlength=len(sizes)) / np.maximum(sizes, 1)
+    return target & np.isin(cloud.cluster, np.flatnonzero(shares >= _SHOWN))
+
+
+def _in_camera(
+    prepared: PreparedFrame, asked: Asked, camera: str, target: BoolArray
+) -> BoolArray | None:
+    """[H, W] the object in one camera; what was drawn there stands as it was drawn."""
+    positive = asked.clicks(camera, positive=True)
+    negative = asked.clicks(camera, positive=False)
+    drawn = asked.drawn.get(camera)
+    if drawn is not None and not positive and not negative:
+        return drawn
+    rectangle = asked.rectangles.get(camera)
+    if rectangle is not None and not positive and not target.any():
+        positive = [((rectangle[0] + rectangle[2]) / 2, (rectangle[1] + rectangle[3]) / 2)]
+    mask = outlined(prepared, camera, target, positive, negative)
+    if mask is None or rectangle is None:
+        return mask
+    left, top, right, bottom = rectangle
+    inside = np.zeros_like(mask)
+    inside[_pixels(top, bottom), _pixels(left, right)] = True
+    return mask & inside
+
+
+def _pixels(low: float, high: float) -> slice:
+    """The pixels whose centres lie between two coordinates."""
+    return slice(max(0, int(np.ceil(low - 0.5))), max(0, int(np.ceil(high - 0.5))))
 
 
 def _answers(prepared: PreparedFrame, asked: Asked, target: BoolArray) -> list[MaskPrediction]:
@@ -62,13 +122,7 @@ def _answers(prepared: PreparedFrame, asked: Asked, target: BoolArray) -> list[M
         if target[part].any()
     ]
     for camera in prepared.cameras:
-        mask = outlined(
-            prepared,
-            camera,
-            target,
-            asked.clicks(camera, positive=True),
-            asked.clicks(camera, positive=False),
-        )
+        mask = _in_camera(prepared, asked, camera, target)
         if mask is not None and mask.any():
             answers.append(MaskPrediction(camera, mask.ravel(), 0.5))
     return answers

@@ -23,6 +23,8 @@ Pixel = tuple[float, float]
 _CLICK_REACH_M = 0.5
 # A click on the ground selects what is level with it, this far around.
 _PATCH_REACH_M = 25.0
+# Walking over more points than this takes longer than a person likes to wait.
+_MOST_WALKED = 12_000
 
 
 @dataclass
@@ -111,57 +113,59 @@ def _add_mask(prepared: PreparedFrame, prompt: MaskPrompt, asked: Asked, *, in_l
         asked.drawn[prompt.sensor] = prompt.mask.reshape(prepared.picture(prompt.sensor).shape[:2])
 
 
-# --- camera to points ------------------------------------------------------------------------
-
-
-def lifted(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:
-    """The point of the cloud under a pixel; None where no light came back (sky, far away).
-
-    Objects go before the ground behind them; in a window, the points around it decide.
-    """
-    view, cloud = prepared.view(camera), prepared.cloud
-    if not len(view.point):
-        return None
-    away = view.gaps_to(pixel)
-    near = np.flatnonzero(away < 1.5)
-    if len(near):
-        near = near[np.argsort(away[near])][:5]
-        objects = near[~cloud.is_ground[view.point[near]]]
-        return int(view.point[(objects if len(objects) else near)[0]])
-    around = np.flatnonzero(away < 6)
-    around = around[np.argsort(away[around])][:24]
-    number = cloud.cluster[view.point[around]]
-    if not (number >= 0).any():
-        return None
-    common = np.bincount(number[number >= 0]).argmax()
-    if (number == common).mean() < 0.6:
-        return None
-    return int(view.point[around[np.flatnonzero(number == common)[0]]])
-
-
 # --- points to object ------------------------------------------------------------------------
 
 
-def selected(cloud: Cloud, positive: Sequence[int], negative: Sequence[int]) -> BoolArray:
-    """[N] the object that the clicked points mean."""
-    target = np.zeros(len(cloud), bool)
+def selected(
+    cloud: Cloud, positive: Sequence[int], negative: Sequence[int], *, start: BoolArray
+) -> BoolArray:
+    """[N] the object that the clicked points mean.
+
+    start: [N] what boxes and masks gave; clicks add to it and take away from it.
+    """
+    target = start.copy()
     chosen = [_cluster_near(cloud, index) for index in positive]
     numbers = {number for number in chosen if number >= 0}
-    if not numbers:
+    if not numbers and not start.any():
         for index in positive:
             target |= ground_patch(cloud, index)
     target |= np.isin(cloud.cluster, list(numbers))
-    for index, number in zip(positive, chosen, strict=True):
-        if number < 0 and numbers:
-            target |= np.linalg.norm(cloud.points - cloud.points[index], axis=1) < 0.3
     rejected = {int(cloud.cluster[index]) for index in negative} - {-1}
-    target &= ~np.isin(cloud.cluster, list(rejected - numbers))
-    if negative and (rejected & numbers or not numbers):
-        target &= nearer_to(cloud, target, positive, negative)
-    for index in negative:
-        target[index] = False
+    kept = numbers | set(np.unique(cloud.cluster[start & (cloud.cluster >= 0)]).tolist())
+    target &= ~np.isin(cloud.cluster, list(rejected - kept))
+    inside = [index for index in negative if target[index]]
+    if inside:
+        inner = list(positive) or [_middle_of(cloud, start, inside)]
+        target &= nearer_to(cloud, target, inner, inside)
     target[list(positive)] = True
+    target[list(negative)] = False
     return target
+
+
+def _middle_of(cloud: Cloud, start: BoolArray, but_not: Sequence[int]) -> int:
+    """The point of a mask that stands for it beside negative clicks."""
+    index = np.setdiff1d(np.flatnonzero(start), but_not)
+    if not len(index):
+        return int(np.flatnonzero(start)[0])
+    middle = np.median(cloud.points[index], axis=0)
+    return int(index[np.linalg.norm(cloud.points[index] - middle, axis=1).argmin()])
+
+
+def with_other_sensors(cloud: Cloud, given: BoolArray) -> BoolArray:
+    """A mask drawn in some LiDARs, with the same object's points in the others."""
+    target = given.copy()
+    drawn_in = [part for part in cloud.part_of.values() if given[part].any()]
+    if len(drawn_in) == len(cloud.part_of):
+        return target
+    looked = np.zeros(len(cloud), bool)
+    for part in drawn_in:
+        looked[part] = True
+    has_number = cloud.cluster >= 0
+    seen = np.bincount(cloud.cluster[looked & has_number], minlength=1)
+    inside = np.bincount(cloud.cluster[given & has_number], minlength=len(seen))
+    mostly = np.flatnonzero(inside > 0.5 * seen)
+    mostly = mostly[inside[mostly] > 0]
+    return target | (np.isin(cloud.cluster, mostly) & ~looked)
 
 
 def _cluster_near(cloud: Cloud, index: int) -> int:
@@ -183,31 +187,33 @@ def nearer_to(
     A step over a gap costs its square, so that the border settles where the object is thinnest.
     """
     index = np.flatnonzero(target)
-    seeds = [*positive, *negative]
     place = {int(point): at for at, point in enumerate(index)}
-    kept = np.zeros(len(cloud), bool)
-    known = [seed for seed in seeds if seed in place]
+    known = [seed for seed in dict.fromkeys([*positive, *negative]) if seed in place]
     if not any(seed in place for seed in positive):
         return target
     points = cloud.points[index]
-    neighbours = min(9, len(index))
-    distance, other = cKDTree(points).query(points, k=neighbours)
-    if neighbours < 2:
-        kept[list(positive)] = True
-        return kept
-    start = np.repeat(np.arange(len(index)), neighbours - 1)
-    cost = (distance[:, 1:].ravel() + 1e-3) ** 2
-    graph = coo_matrix((cost, (start, other[:, 1:].ravel())), shape=(len(index), len(index)))
-    walked = dijkstra(graph.tocsr(), directed=False, indices=[place[seed] for seed in known])
-    owner = walked.argmin(axis=0)
-    # Pieces that no walk reaches go by the straight way.
-    lost = ~np.isfinite(walked.min(axis=0))
-    if lost.any():
-        straight = np.linalg.norm(points[lost, None] - cloud.points[known][None], axis=2)
-        owner[lost] = straight.argmin(axis=1)
-    is_positive = np.array([seed in positive for seed in known])
-    kept[index[is_positive[owner]]] = True
+    straight = cKDTree(cloud.points[known]).query(points)[1]
+    seeds = np.array(known)[straight]
+    if 2 < len(index) < _MOST_WALKED:
+        walked = _walked(points, [place[seed] for seed in known])
+        # Pieces that no walk reaches keep the straight way.
+        seeds[walked >= 0] = index[walked[walked >= 0]]
+    kept = np.zeros(len(cloud), bool)
+    kept[index[np.isin(seeds, list(positive))]] = True
     return kept
+
+
+def _walked(points: npt.NDArray[np.float32], seeds: list[int]) -> Int32Array:
+    """[K] the seed that each point is reached from first, by steps between near points, or -1."""
+    neighbours = min(9, len(points))
+    distance, other = cKDTree(points).query(points, k=neighbours)
+    start = np.repeat(np.arange(len(points)), neighbours - 1)
+    cost = (distance[:, 1:].ravel() + 1e-3) ** 2
+    graph = coo_matrix((cost, (start, other[:, 1:].ravel())), shape=(len(points), len(points)))
+    length, _, source = dijkstra(
+        graph.tocsr(), directed=False, indices=seeds, min_only=True, return_predecessors=True
+    )
+    return np.where(np.isfinite(length), source, -1).astype(np.int32)
 
 
 def ground_patch(cloud: Cloud, index: int) -> BoolArray:

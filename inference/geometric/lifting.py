@@ -1,0 +1,137 @@
+"""From a camera to the cloud: which points a pixel, a rectangle or a drawn mask means."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from inference.geometric.frames import Cloud, PreparedFrame
+
+Int32Array = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
+Pixel = tuple[float, float]
+Rectangle = tuple[float, float, float, float]
+
+# Pieces of one object are at most this far apart: a car's mirror, a tree's crown and trunk.
+_PIECES_GAP_M = 0.8
+_MOSTLY = 0.6
+
+
+def lifted(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:
+    """The point of the cloud under a pixel; None where no light came back (sky, far away).
+
+    Objects go before the ground behind them; in a window, the points on both sides of it decide.
+    """
+    view, cloud = prepared.view(camera), prepared.cloud
+    if not len(view.point):
+        return None
+    away = view.gaps_to(pixel)
+    near = np.flatnonzero(away < 1.5)
+    if len(near):
+        near = near[np.argsort(away[near])][:5]
+        objects = near[~cloud.is_ground[view.point[near]]]
+        return int(view.point[(objects if len(objects) else near)[0]])
+    around = np.flatnonzero(away < 6)
+    around = around[np.argsort(away[around])][:24]
+    number = cloud.cluster[view.point[around]]
+    if not (number >= 0).any():
+        return None
+    common = np.bincount(number[number >= 0]).argmax()
+    own = around[number == common]
+    side = np.sign(view.pixels[own] - np.array(pixel, np.float32))
+    encloses = ((side.min(axis=0) < 0) & (side.max(axis=0) > 0)).all()
+    if len(own) < _MOSTLY * len(around) or not encloses:
+        return None
+    return int(view.point[own[0]])
+
+
+def rejected(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:
+    """The point a negative click means: only one right under it, as spills are often narrow."""
+    view = prepared.view(camera)
+    if not len(view.point):
+        return None
+    away = view.gaps_to(pixel)
+    nearest = int(away.argmin())
+    return int(view.point[nearest]) if away[nearest] < 0.8 else None
+
+
+def agreeing(cloud: Cloud, points: list[int], anchors: list[int]) -> list[int]:
+    """Of the points lifted from several clicks, those on one object.
+
+    That is the anchors' (points clicked in the cloud itself), or else the one most clicks mean;
+    a click that lands on something else is about the picture, not about the points.
+    """
+    numbers = [int(cloud.cluster[point]) for point in points]
+    anchored = {int(cloud.cluster[point]) for point in anchors} - {-1}
+    objects = [number for number in numbers if number >= 0]
+    if not anchored:
+        if not objects:
+            return points[:1] if not anchors else []
+        anchored = {Counter(objects).most_common(1)[0][0]}
+    near = {number for number in set(objects) if touches(cloud, number, anchored)}
+    return [point for point, number in zip(points, numbers, strict=True) if number in near]
+
+
+def touches(cloud: Cloud, number: int, others: set[int]) -> bool:
+    """Whether a cluster is a piece of the same object as one of the others, by distance."""
+    if number in others:
+        return True
+    own = cloud.points[cloud.cluster == number]
+    their = cloud.points[np.isin(cloud.cluster, list(others))]
+    distance, _ = cKDTree(their).query(own[:: max(1, len(own) // 500)])
+    return bool(distance.min() < _PIECES_GAP_M)
+
+
+def in_rectangle(prepared: PreparedFrame, camera: str, rectangle: Rectangle) -> BoolArray:
+    """[N] the object that a rectangle in a picture is drawn round."""
+    view = prepared.view(camera)
+    left, top, right, bottom = rectangle
+    u, v = view.pixels[:, 0], view.pixels[:, 1]
+    inside = (u >= left) & (u < right) & (v >= top) & (v < bottom)
+    return _mostly_inside(prepared.cloud, view.point, inside)
+
+
+def in_drawn(
+    prepared: PreparedFrame, camera: str, drawn: BoolArray, *, mostly: float = _MOSTLY
+) -> BoolArray:
+    """[N] the object that a mask [H, W] of a picture shows.
+
+    mostly: the share of an object's points in view that must lie in it.
+    """
+    view = prepared.view(camera)
+    # A pixel less: at an outline the points of what is behind begin.
+    core = cv2.erode(drawn.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    column, row = view.pixels.astype(np.int32).T
+    return _mostly_inside(prepared.cloud, view.point, core[row, column], mostly)
+
+
+def _mostly_inside(
+    cloud: Cloud, point: Int32Array, inside: BoolArray, mostly: float = _MOSTLY
+) -> BoolArray:
+    """Clusters seen mostly inside, as far as they are pieces of the main one; parts of others
+    only where nothing is mostly inside; the ground only where there is nothing else.
+
+    point: [M] the points in view.  inside: [M].
+    """
+    target = np.zeros(len(cloud), bool)
+    number = cloud.cluster[point]
+    is_object = number >= 0
+    if not (inside & is_object).any():
+        target[point[inside]] = True
+        return target
+    seen = np.bincount(number[is_object])
+    counted = np.bincount(number[inside & is_object], minlength=len(seen))
+    share = counted / np.maximum(seen, 1)
+    whole = np.flatnonzero(share >= mostly)
+    if counted[whole].sum() < 0.3 * counted.sum():
+        main = int(counted.argmax())
+        target[point[inside & (number == main)]] = True
+        return target
+    main = int(whole[counted[whole].argmax()])
+    pieces = [n for n in whole.tolist() if n == main or touches(cloud, n, {main})]
+    target |= np.isin(cloud.cluster, pieces)
+    return target
