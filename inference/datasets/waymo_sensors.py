@@ -14,7 +14,7 @@ import numpy as np
 
 from inference.datasets.waymo_names import CAMERAS, LASERS, SHUTTER_DIRECTIONS, name_of
 from inference.datasets.waymo_raw import RawCamera, RawLaserCalibration, RecordedFrame, Segment
-from inference.geometry import Intrinsics, NotRigid
+from inference.geometry import Intrinsics, NotRigid, check_rigid
 from inference.scene import (
     BadScene,
     Calibration,
