@@ -19,7 +19,19 @@ async function start(root: HTMLElement): Promise<void> {
     showPage(root, path, user);
     return;
   }
-  showFailure(root, "This version cannot open scenes yet: the workspace is being built.");
+  // Three.js and the decoders are for the workspace alone.
+  const { openWorkspace } = await import("@/panels/workspace/WorkspacePage");
+  openWorkspace(root, Number(scene[1]), numbersIn(location.search));
+}
+
+/** The task and the frame that an address names. */
+function numbersIn(search: string): { task?: number; frame?: number } {
+  const given = new URLSearchParams(search);
+  const numbers: { task?: number; frame?: number } = {};
+  for (const name of ["task", "frame"] as const) {
+    if (/^\d+$/.test(given.get(name) ?? "")) numbers[name] = Number(given.get(name));
+  }
+  return numbers;
 }
 
 const root = document.getElementById("app");

@@ -1,0 +1,195 @@
+import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Sensor } from "@/protocol/messages";
+import { ImageViewport } from "@/viewport/ImageViewport";
+import { Viewport3D } from "@/viewport/Viewport3D";
+import { IconButton } from "./icons";
+import type { Room } from "./Room";
+import { Splitter } from "./Splitter";
+import { useNewsOf } from "./watching";
+
+const GAP_PX = 4;
+const LEAST_STRIP_PX = 90;
+
+/** Where a pane is, in the CSS of the panes' box. */
+type Place = Record<"left" | "right" | "top" | "bottom" | "width" | "height", string>;
+
+const place = (fields: Partial<Place>): Partial<Place> => ({
+  left: "auto",
+  right: "auto",
+  top: "auto",
+  bottom: "auto",
+  width: "auto",
+  height: "auto",
+  ...fields,
+});
+
+/**
+ * The cloud, beside it the enlarged camera if there is one, below them the strip of cameras.
+ * Panes keep their elements wherever they are shown: their drawings are not made anew.
+ */
+export function Panes(props: {
+  room: Room;
+  enlarged: number | null;
+  onEnlarge: (sensor: number | null) => void;
+}): JSX.Element {
+  const { room, enlarged, onEnlarge } = props;
+  const [stripPx, setStripPx] = useState(() => remembered("masklet.strip", 190));
+  const [share, setShare] = useState(() => remembered("masklet.split", 0.5));
+  const box = useRef<HTMLDivElement>(null);
+  useNewsOf(room.scene.changed);
+  const sensors = [...room.scene.sensors.values()].sort((a, b) => a.number - b.number);
+  const cameras = sensors.filter(({ kind }) => kind === "camera");
+  const hasCloud = sensors.some(({ kind }) => kind === "lidar");
+  const large = cameras.find(({ number }) => number === enlarged) ?? (hasCloud ? null : cameras[0]);
+  const strip = cameras.filter((camera) => camera !== large);
+  const bottom = strip.length ? `${stripPx + GAP_PX}px` : "0";
+  const split = hasCloud && large ? share : hasCloud ? 1 : 0;
+  const percent = `${split * 100}%`;
+
+  const placeOf = (camera: Sensor): Partial<Place> => {
+    if (camera === large) {
+      const left = split ? `calc(${percent} + ${GAP_PX / 2}px)` : "0";
+      return place({ left, right: "0", top: "0", bottom });
+    }
+    const width = 100 / strip.length;
+    const gap = (GAP_PX * (strip.length - 1)) / strip.length;
+    const index = strip.indexOf(camera);
+    return place({
+      left: `calc(${width * index}% + ${(GAP_PX / strip.length) * index}px)`,
+      width: `calc(${width}% - ${gap}px)`,
+      bottom: "0",
+      height: `${stripPx}px`,
+    });
+  };
+  const moveStrip = (y: number): void => {
+    const height = box.current?.clientHeight ?? 0;
+    const most = Math.max(LEAST_STRIP_PX, height - 160);
+    setStripPx(remember("masklet.strip", Math.min(most, Math.max(LEAST_STRIP_PX, height - y))));
+  };
+  const moveSplit = (x: number): void => {
+    const width = box.current?.clientWidth || 1;
+    setShare(remember("masklet.split", Math.min(0.85, Math.max(0.15, x / width))));
+  };
+
+  return (
+    <div class="panes" ref={box}>
+      {hasCloud && (
+        <CloudPane
+          room={room}
+          place={place({
+            left: "0",
+            top: "0",
+            bottom,
+            width: large ? `calc(${percent} - ${GAP_PX / 2}px)` : "100%",
+          })}
+        />
+      )}
+      {cameras.map((camera, index) => (
+        <CameraPane
+          key={camera.number}
+          room={room}
+          camera={camera}
+          shortcut={index < 9 ? `Shift+${index + 1}` : ""}
+          isLarge={camera === large}
+          place={placeOf(camera)}
+          onEnlarge={
+            hasCloud
+              ? () => onEnlarge(camera === large ? null : camera.number)
+              : () => onEnlarge(camera.number)
+          }
+        />
+      ))}
+      {hasCloud && large && (
+        <Splitter
+          isVertical
+          label="Width of the cloud"
+          style={place({ left: `calc(${percent} - 3px)`, top: "0", bottom, width: "6px" })}
+          box={box}
+          value={Math.round(share * 100)}
+          onMove={moveSplit}
+        />
+      )}
+      {strip.length > 0 && (
+        <Splitter
+          label="Height of the cameras"
+          style={place({ left: "0", right: "0", bottom: `${stripPx - 1}px`, height: "6px" })}
+          box={box}
+          value={Math.round(stripPx)}
+          onMove={moveStrip}
+        />
+      )}
+    </div>
+  );
+}
+
+function CloudPane({ room, place }: { room: Room; place: Partial<Place> }): JSX.Element {
+  const view = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const cloud = new Viewport3D(view.current!, room);
+    room.cloud = cloud;
+    cloud.setTool(room.tool);
+    return () => {
+      room.cloud = null;
+      cloud.dispose();
+    };
+  }, [room]);
+  return (
+    <section class="pane" style={place} aria-label="Point cloud">
+      <div class="pane-view" ref={view} />
+      <div class="pane-corner">
+        <IconButton icon="top" label="From above (Shift+V)" onClick={() => room.cloud?.topView()} />
+        <IconButton
+          icon="home"
+          label="As at the start (Shift+F)"
+          onClick={() => room.cloud?.resetView()}
+        />
+      </div>
+    </section>
+  );
+}
+
+function CameraPane(props: {
+  room: Room;
+  camera: Sensor;
+  shortcut: string;
+  isLarge: boolean;
+  place: Partial<Place>;
+  onEnlarge: () => void;
+}): JSX.Element {
+  const { room, camera, isLarge, shortcut } = props;
+  const view = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const picture = new ImageViewport(view.current!, camera.number, room);
+    room.pictures.set(camera.number, picture);
+    picture.setTool(room.tool);
+    return () => {
+      room.pictures.delete(camera.number);
+      picture.dispose();
+    };
+  }, [room, camera.number]);
+  const label = isLarge ? "Back to the strip" : "Enlarge";
+  return (
+    <section class="pane" style={props.place} aria-label={`Camera ${camera.name}`}>
+      <div class="pane-view" ref={view} />
+      <span class="pane-name">{camera.name}</span>
+      <div class="pane-corner">
+        <IconButton
+          icon={isLarge ? "shrink" : "enlarge"}
+          label={shortcut ? `${label} (${shortcut})` : label}
+          onClick={props.onEnlarge}
+        />
+      </div>
+    </section>
+  );
+}
+
+function remembered(key: string, otherwise: number): number {
+  const value = Number(localStorage.getItem(key) ?? Number.NaN);
+  return Number.isFinite(value) ? value : otherwise;
+}
+
+function remember(key: string, value: number): number {
+  localStorage.setItem(key, String(value));
+  return value;
+}

@@ -1,0 +1,383 @@
+import { type CacheStatus, FrameCache } from "@/assets/FrameCache";
+import { spansOfRuns } from "@/geometry/masks";
+import type { Edit, LabelClass, Track } from "@/protocol/messages";
+import { Appearance } from "@/store/Appearance";
+import { Emitter } from "@/store/Emitter";
+import { Jobs } from "@/store/Jobs";
+import { LabelDocument } from "@/store/LabelDocument";
+import { Prompts } from "@/store/Prompts";
+import { SceneInfo } from "@/store/SceneInfo";
+import { Selection } from "@/store/Selection";
+import { Timeline } from "@/store/Timeline";
+import { sharePresence } from "@/sync/Presence";
+import { newRequestId } from "@/sync/requestId";
+import { type Outcome, SceneConnection } from "@/sync/SceneConnection";
+import { ClickTool } from "@/tools/ClickTool";
+import { SelectTool } from "@/tools/SelectTool";
+import type { ImageViewport } from "@/viewport/ImageViewport";
+import type { PointerInput, Tool } from "@/viewport/Tool";
+import type { Viewport3D } from "@/viewport/Viewport3D";
+
+export interface Toast {
+  id: number;
+  words: string;
+  isBad: boolean;
+}
+
+const TOAST_MS = 9000;
+const LONGEST_FLIGHT_M = 60;
+
+/**
+ * One scene that is open in this page: its stores, its two sockets, its tools, and what the
+ * person can do there. Panels show it and call it.
+ */
+export class Room {
+  readonly scene = new SceneInfo();
+  readonly timeline = new Timeline();
+  readonly document = new LabelDocument();
+  readonly selection = new Selection();
+  readonly appearance = new Appearance();
+  readonly prompts = new Prompts();
+  readonly jobs = new Jobs();
+  readonly connection: SceneConnection;
+  readonly cache: FrameCache;
+  readonly toastsChanged = new Emitter<void>();
+  toasts: Toast[] = [];
+  isJoined = false;
+  cacheStatus: CacheStatus = { loaded: [], bytesPerSecond: 0, isConnected: false, error: null };
+
+  // The panes put themselves here while they are on the screen.
+  cloud: Viewport3D | null = null;
+  readonly pictures = new Map<number, ImageViewport>();
+
+  private readonly clickTool: ClickTool;
+  private readonly selectTool: SelectTool;
+  private readonly stop: (() => void)[];
+  private readonly asked = new Map<string, string>(); // request -> what to say if it fails
+  private nextToast = 1;
+  private animation = 0;
+
+  constructor(sceneId: number, startFrame: number) {
+    const sockets = `${location.origin.replace(/^http/, "ws")}/ws/scenes/${sceneId}`;
+    const { scene, timeline, document, selection, jobs, prompts } = this;
+    this.connection = new SceneConnection(`${sockets}/control`, {
+      scene,
+      timeline,
+      document,
+      jobs,
+    });
+    this.cache = new FrameCache(`${sockets}/bulk`, scene, timeline, document);
+    this.clickTool = new ClickTool({
+      scene,
+      document,
+      selection,
+      prompts,
+      connection: this.connection,
+      tell: (words) => this.tell(words, true),
+    });
+    this.selectTool = new SelectTool(selection, (input) => this.jump(input));
+    this.stop = [
+      this.connection.joined.on(() => {
+        this.isJoined = true;
+        timeline.seek(startFrame);
+        selection.set({
+          labelClass: this.labelClasses()[0]?.id ?? null,
+          tool: scene.mayEdit ? "click" : "select",
+        });
+        scene.changed.emit();
+      }),
+      this.connection.ended.on((outcome) => this.requestEnded(outcome)),
+      this.connection.complaint.on((words) => this.tell(words, true)),
+      this.cache.status.on((status) => {
+        this.cacheStatus = status;
+      }),
+      document.changed.on(() => this.dropLostSelection()),
+      selection.changed.on((fields) => {
+        if (fields.has("tool")) this.handOutTool();
+      }),
+      timeline.changed.on(({ playing }) => {
+        if (playing && !this.animation) this.animate();
+      }),
+      sharePresence(this.connection, timeline, selection),
+    ];
+  }
+
+  dispose(): void {
+    cancelAnimationFrame(this.animation);
+    for (const stop of this.stop) stop();
+    this.clickTool.dispose();
+    this.connection.close();
+    this.cache.close();
+  }
+
+  // --- what there is ---------------------------------------------------------------------------
+
+  get tool(): Tool {
+    return this.selection.tool === "click" ? this.clickTool : this.selectTool;
+  }
+
+  labelClasses(): LabelClass[] {
+    return [...this.document.labelClasses.values()];
+  }
+
+  /** By class in the project's order, then by number: the order of the list. */
+  tracksInOrder(): Track[] {
+    const places = new Map(this.labelClasses().map(({ id }, index) => [id, index]));
+    const place = ({ label_class }: Track): number => places.get(label_class) ?? places.size;
+    return [...this.document.tracks.values()].sort(
+      (a, b) => place(a) - place(b) || a.number - b.number,
+    );
+  }
+
+  nameOf(track: Track): string {
+    if (track.name) return track.name;
+    const labelClass = this.document.labelClasses.get(track.label_class)?.name ?? "object";
+    return track.is_stuff ? labelClass : `${labelClass} ${track.number}`;
+  }
+
+  hasMaskHere(track: Track): boolean {
+    const { frame } = this.timeline;
+    return track.mask_frames.some(([first, last]) => first! <= frame && frame <= last!);
+  }
+
+  // --- what the person does --------------------------------------------------------------------
+
+  setTool(tool: string): void {
+    if (tool === "click" && !this.mayEdit()) return;
+    this.selection.set({ tool });
+  }
+
+  /** The next click makes a new object of this class. */
+  beginObject(labelClass: number | null = this.selection.labelClass): void {
+    if (!this.mayEdit()) return;
+    this.selection.set({ labelClass, track: null, tool: "click" });
+  }
+
+  /** Esc: the question under way, then the object, then the tool. */
+  cancel(): void {
+    const hadTrack = this.selection.track !== null;
+    const clicks = this.prompts.prompts.length;
+    this.tool.cancel();
+    const hasDone = hadTrack || clicks !== this.prompts.prompts.length;
+    if (!hasDone) this.selection.set({ tool: "select" });
+  }
+
+  selectNext(step: 1 | -1): void {
+    const tracks = this.tracksInOrder();
+    if (!tracks.length) return;
+    const at = tracks.findIndex(({ number }) => number === this.selection.track);
+    const next = at < 0 ? (step > 0 ? 0 : tracks.length - 1) : at + step;
+    this.selection.set({ track: tracks.at(next % tracks.length)!.number });
+  }
+
+  undo(): void {
+    if (this.mayEdit()) this.edit({ kind: "undo_last" }, "undo", "Not undone");
+  }
+
+  setClassOf(track: number, label_class: number): void {
+    if (!this.mayEdit()) return;
+    this.edit(
+      { kind: "update_track", track, label_class, name: null, draw_order: null },
+      "list",
+      "The class was not changed",
+    );
+  }
+
+  deleteMaskHere(): void {
+    const { track } = this.selection;
+    if (track === null || !this.mayEdit()) return;
+    const { frame } = this.timeline;
+    this.edit(
+      { kind: "delete_masks", track, first_frame: frame, last_frame: frame, sensors: null },
+      "delete",
+      "The mask was not deleted",
+    );
+  }
+
+  deleteTrack(track = this.selection.track): void {
+    const known = track === null ? undefined : this.document.tracks.get(track);
+    if (!known || !this.mayEdit()) return;
+    this.edit(
+      { kind: "delete_track", track: known.number },
+      "delete",
+      `${this.nameOf(known)} was not deleted`,
+    );
+    this.tell(`${this.nameOf(known)} is deleted in all frames. Ctrl+Z brings it back.`);
+  }
+
+  /** Follow the selected track from here to `toFrame`, forwards or backwards. */
+  follow(toFrame: number): void {
+    const track = this.selectedTrack();
+    if (!this.mayEdit()) return;
+    if (!track) {
+      this.tell("Select the object to follow first.", true);
+      return;
+    }
+    const { frame, frameCount } = this.timeline;
+    const to_frame = Math.max(0, Math.min(frameCount - 1, toFrame));
+    if (to_frame === frame) return;
+    if (!this.hasMaskHere(track)) {
+      const where = `${this.nameOf(track)} has no mask in frame ${frame}`;
+      this.tell(`${where} to start from: click it here first.`, true);
+      return;
+    }
+    const request_id = newRequestId();
+    this.asked.set(request_id, `${this.nameOf(track)} was not followed further`);
+    const isAsked = this.connection.ask({
+      type: "propagate",
+      request_id,
+      track: track.number,
+      from_frame: frame,
+      to_frame,
+    });
+    if (!isAsked) this.tell("Not connected: try again when the connection is back.", true);
+  }
+
+  cancelJob(requestId: string): void {
+    this.connection.send({ type: "cancel_request", request_id: requestId });
+  }
+
+  togglePlay(direction: 1 | -1 = 1): void {
+    if (this.timeline.playing) this.timeline.stop();
+    else this.timeline.play(direction);
+  }
+
+  toggleIsolated(track = this.selection.track): void {
+    this.appearance.isolate(this.appearance.isolated === track ? null : track);
+  }
+
+  /** Bring the track to the middle of the cloud, in the nearest frame where it is. */
+  flyToTrack(number = this.selection.track): void {
+    const track = number === null ? undefined : this.document.tracks.get(number);
+    if (!track) return;
+    const frames = track.mask_frames.flatMap(([first, last]) => {
+      const { frame } = this.timeline;
+      return [Math.min(last!, Math.max(first!, frame))];
+    });
+    const distance = (frame: number): number => Math.abs(frame - this.timeline.frame);
+    const nearest = frames.sort((a, b) => distance(a) - distance(b))[0];
+    if (nearest !== undefined && nearest !== this.timeline.frame) {
+      this.timeline.stop();
+      this.timeline.seek(nearest);
+    }
+    if (!this.flyNow(track.number)) this.flyWhenLoaded(track.number);
+  }
+
+  tell(words: string, isBad = false): void {
+    const toast = { id: this.nextToast++, words, isBad };
+    this.toasts = [...this.toasts.filter((one) => one.words !== words).slice(-3), toast];
+    this.toastsChanged.emit();
+    setTimeout(() => this.dismiss(toast.id), TOAST_MS);
+  }
+
+  dismiss(id: number): void {
+    this.toasts = this.toasts.filter((toast) => toast.id !== id);
+    this.toastsChanged.emit();
+  }
+
+  handOutTool(): void {
+    this.cloud?.setTool(this.tool);
+    for (const picture of this.pictures.values()) picture.setTool(this.tool);
+  }
+
+  // --- within ----------------------------------------------------------------------------------
+
+  private selectedTrack(): Track | undefined {
+    const { track } = this.selection;
+    return track === null ? undefined : this.document.tracks.get(track);
+  }
+
+  private mayEdit(): boolean {
+    if (this.scene.mayEdit) return true;
+    this.tell(`These labels are read-only: ${this.scene.whyReadOnly}`, true);
+    return false;
+  }
+
+  private requestEnded({ request, reason }: Outcome): void {
+    const what = this.asked.get(request); // the click tool says what became of its own questions
+    this.asked.delete(request);
+    if (what && reason !== null) this.tell(`${what}: ${reason}`, true);
+  }
+
+  private edit(change: Edit["change"], tool: string, ifRefused: string): void {
+    this.asked.set(this.connection.edit(change, tool), ifRefused);
+  }
+
+  private dropLostSelection(): void {
+    const { track, hoveredTrack } = this.selection;
+    const isKnown = (number: number | null): boolean =>
+      number === null || this.document.tracks.has(number);
+    if (!isKnown(track)) this.selection.set({ track: null });
+    if (!isKnown(hoveredTrack)) this.selection.set({ hoveredTrack: null });
+    const { isolated } = this.appearance;
+    if (!isKnown(isolated)) this.appearance.isolate(null);
+  }
+
+  private animate(): void {
+    this.animation = requestAnimationFrame((nowMs) => {
+      this.timeline.tick(nowMs, (frame) => this.cache.isReady(frame));
+      this.animation = 0;
+      if (this.timeline.playing) this.animate();
+    });
+  }
+
+  private jump({ view, sensor, pick }: PointerInput): void {
+    const place =
+      view === "cloud" || !pick ? pick : this.pictures.get(sensor)?.pointAt(pick.position);
+    if (place) this.cloud?.flyTo(place.position, 12);
+    else this.tell("No LiDAR point lies there.");
+  }
+
+  private flyNow(track: number): boolean {
+    const box = this.document.cuboids.get(`${track}:${this.timeline.frame}`);
+    if (box) {
+      this.cloud?.flyTo(box.centre_ego, 2.5 * Math.max(...box.size));
+      return true;
+    }
+    const points = this.pointsOf(track);
+    if (!points.length) return false;
+    const [low, high] = [0, 1, 2].reduce<[number[], number[]]>(
+      ([lows, highs], axis) => {
+        const values = points.map((point) => point[axis]!).sort((a, b) => a - b);
+        // Without the few points that a mask catches on the wall behind.
+        const cut = Math.floor(values.length * 0.05);
+        return [
+          [...lows, values[cut]!],
+          [...highs, values[values.length - 1 - cut]!],
+        ];
+      },
+      [[], []],
+    );
+    const size = Math.max(...high.map((value, axis) => value - low[axis]!), 2);
+    const centre = high.map((value, axis) => (value + low[axis]!) / 2);
+    this.cloud?.flyTo(centre, Math.min(LONGEST_FLIGHT_M, 2.5 * size));
+    return true;
+  }
+
+  private flyWhenLoaded(track: number): void {
+    const { frame } = this.timeline;
+    const stop = this.cache.arrived.on(() => {
+      if (this.timeline.frame !== frame || this.flyNow(track)) stop();
+    });
+    setTimeout(stop, 3000);
+  }
+
+  /** [x, y, z] in ego of the track's LiDAR points in the timeline's frame. */
+  private pointsOf(track: number): number[][] {
+    const { frame } = this.timeline;
+    return this.document.masksOf(track, frame).flatMap(({ sensor, runs }) => {
+      const sweep = this.cache.sweep(frame, sensor);
+      if (!sweep) return [];
+      const spans = spansOfRuns(runs);
+      const points: number[][] = [];
+      for (let index = 0; index < spans.length; index += 2) {
+        for (let point = spans[index]!; point < spans[index + 1]!; point++) {
+          points.push(
+            sweep.lowCorner.map((low, axis) => low + sweep.stepM * sweep.points[point * 4 + axis]!),
+          );
+        }
+      }
+      return points;
+    });
+  }
+}

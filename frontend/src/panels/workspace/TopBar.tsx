@@ -1,0 +1,207 @@
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, api, type Task } from "@/sync/api";
+import type { Room } from "./Room";
+import { useNewsOf } from "./watching";
+
+export function TopBar(props: {
+  room: Room;
+  task: number | null;
+  onShowKeys: () => void;
+}): JSX.Element {
+  const { room } = props;
+  const { scene } = room;
+  useNewsOf(scene.changed);
+  return (
+    <header class="top-bar">
+      <a class="mark" href="/" aria-label="Masklet: your projects">
+        <img src="/static/app/icon.svg" alt="" />
+      </a>
+      <nav class="crumbs" aria-label="Where you are">
+        <a href={`/projects/${scene.project}`}>{scene.projectName}</a>
+        <span aria-hidden="true">›</span>
+        <strong>{scene.name}</strong>
+      </nav>
+      {scene.frames.length < scene.expectedFrames && (
+        <span class="badge warn" title="The rest of the drive is still arriving">
+          {scene.frames.length} of {scene.expectedFrames} frames
+        </span>
+      )}
+      <TaskState room={room} wanted={props.task} />
+      <span class="grow" />
+      <SaveNote room={room} />
+      <People room={room} />
+    </header>
+  );
+}
+
+const STATES: Record<Task["state"], { words: string; badge: string }> = {
+  open: { words: "To be labelled", badge: "accent" },
+  submitted: { words: "In review", badge: "warn" },
+  accepted: { words: "Accepted", badge: "ok" },
+  sent_back: { words: "Sent back", badge: "danger" },
+};
+
+/** Whose turn it is, and the buttons that pass it on. Nothing where the scene has no task. */
+function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX.Element | null {
+  const { scene } = room;
+  const [task, setTask] = useState<Task | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const [isSendingBack, setSendingBack] = useState(false);
+  useEffect(() => {
+    api
+      .tasks(scene.project)
+      .then((tasks) => {
+        const here = tasks.filter((one) => one.scene === scene.id);
+        setTask(here.find(({ id }) => id === wanted) ?? here[0] ?? null);
+      })
+      .catch((error: unknown) => {
+        const words = error instanceof ApiError ? error.message : String(error);
+        room.tell(`The task of this scene could not be read: ${words}`, true);
+      });
+  }, [scene.project, scene.id, scene.mayEdit]);
+  if (!task) return null;
+
+  const move = async (action: () => Promise<Task>): Promise<void> => {
+    setBusy(true);
+    try {
+      setTask(await action());
+      setSendingBack(false);
+    } catch (error) {
+      room.tell(error instanceof ApiError ? error.message : String(error), true);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const isReviewer = scene.role !== "annotator";
+  const { words, badge } = STATES[task.state];
+  const canSubmit = task.mine && (task.state === "open" || task.state === "sent_back");
+  const canReview = isReviewer && task.state === "submitted";
+  return (
+    <div class="task">
+      <span class={`badge ${badge}`}>{words}</span>
+      {task.state === "sent_back" && task.reason && (
+        <span class="reason" title={task.reason}>
+          “{task.reason}”
+        </span>
+      )}
+      {canSubmit && (
+        <button
+          type="button"
+          class="primary"
+          disabled={isBusy || room.connection.saveState.waiting > 0}
+          onClick={() => void move(() => api.submitTask(task.id))}
+        >
+          Submit
+        </button>
+      )}
+      {canReview && !isSendingBack && (
+        <>
+          <button
+            type="button"
+            class="primary"
+            disabled={isBusy}
+            onClick={() => void move(() => api.acceptTask(task.id))}
+          >
+            Accept
+          </button>
+          <button type="button" disabled={isBusy} onClick={() => setSendingBack(true)}>
+            Send back…
+          </button>
+        </>
+      )}
+      {canReview && isSendingBack && (
+        <form
+          class="send-back"
+          onSubmit={(event) => {
+            event.preventDefault();
+            const reason = new FormData(event.currentTarget).get("reason");
+            void move(() => api.sendBackTask(task.id, String(reason)));
+          }}
+        >
+          <input
+            name="reason"
+            required
+            ref={(input) => input?.focus()} // the button that opened it has gone
+            aria-label="What must be changed"
+            placeholder="What must be changed?"
+          />
+          <button type="submit" class="primary" disabled={isBusy}>
+            Send back
+          </button>
+          <button type="button" onClick={() => setSendingBack(false)}>
+            Cancel
+          </button>
+        </form>
+      )}
+    </div>
+  );
+}
+
+function SaveNote({ room }: { room: Room }): JSX.Element {
+  const { connection } = room;
+  useNewsOf(connection.saveStateChanged);
+  const { kind, waiting } = connection.saveState;
+  const edits = waiting === 1 ? "1 edit" : `${waiting} edits`;
+  const words = {
+    saved: "Saved",
+    saving: "Saving…",
+    offline: waiting ? `Offline · ${edits} waiting` : "Offline",
+  }[kind];
+  const title = {
+    saved: "Every edit is on the server.",
+    saving: `${edits} on the way to the server.`,
+    offline: "Not connected; trying again. Edits are kept here and sent when it works.",
+  }[kind];
+  return (
+    <span class={`save-note ${kind}`} role="status" title={title}>
+      <i aria-hidden="true" />
+      {words}
+      {kind === "offline" && connection.link.kind === "lost" && (
+        <button type="button" onClick={() => connection.retryNow()}>
+          Connect now
+        </button>
+      )}
+    </span>
+  );
+}
+
+/** Who is here, one mark a person; a click goes to the frame where he is. */
+function People({ room }: { room: Room }): JSX.Element {
+  const { scene, timeline } = room;
+  const others = scene.people.filter(({ connection }) => connection !== scene.connection);
+  return (
+    <ul class="people" aria-label="Who is here">
+      {others.map(({ connection, person, frame }) => {
+        const where = frame === null ? "" : `, frame ${frame}`;
+        return (
+          <li key={connection}>
+            <button
+              type="button"
+              class="person"
+              title={`${person.name}${where}: go there`}
+              aria-label={`${person.name}${where}: go there`}
+              onClick={() => frame !== null && timeline.step(frame - timeline.frame)}
+            >
+              {initials(person.name)}
+            </button>
+          </li>
+        );
+      })}
+      {scene.me && (
+        <li>
+          <span class="person me" title={`${scene.me.name} (you, ${scene.role})`}>
+            {initials(scene.me.name)}
+          </span>
+        </li>
+      )}
+    </ul>
+  );
+}
+
+const initials = (name: string): string =>
+  name
+    .split(/\s+/)
+    .map((word) => word.charAt(0).toUpperCase())
+    .slice(0, 2)
+    .join("");
