@@ -44,7 +44,7 @@ test("a file is announced, sent up, and imported", async () => {
   const posted = calls.filter(({ method }) => method === "POST");
   expect(posted.map(({ body }) => body)).toEqual([
     { name: "drive.zip", size: 10 },
-    { format: "native", upload: 4 },
+    { format: "waymo", upload: 4 },
   ]);
 });
 
