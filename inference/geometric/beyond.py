@@ -13,6 +13,7 @@ import numpy.typing as npt
 from inference.geometric.projection import View
 
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
 Pixel = tuple[float, float]
 
@@ -67,7 +68,7 @@ def _window(
     view: View, small: BoolArray, touching: BoolArray, unseen: BoolArray
 ) -> tuple[int, int, int, int]:
     """Round the object, and as far up or down from where it touches as it may well reach."""
-    rows, columns = np.nonzero(small & ~unseen)
+    rows = np.nonzero(small & ~unseen)[0]
     touched_rows, touched = np.nonzero(touching)
     width = int(np.ptp(touched)) + 1
     side = int(0.5 * width) + 6
@@ -124,17 +125,14 @@ def _flooded(
     known_out = ~known_in & ~free
     if known_in.sum() < 10 or known_out.sum() < 10 or not free.any():
         return np.zeros((height, width), bool)
+    # At the window's sides, unless the picture ends there, the object has ended too: this is how
+    # the sky, which no beam shows, is learnt.
+    ended = np.zeros_like(free)
+    ended[:, :2] |= left > 0
+    ended[:, -2:] |= right < view.width_px
+    background, foreground = _colours_of(colours[known_in], colours[known_out | (ended & free)])
     trimap = np.where(known_in, cv2.GC_FGD, cv2.GC_BGD).astype(np.uint8)
-    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
-    seen_rows = np.flatnonzero((~free).any(axis=1))
-    band = slice(int(seen_rows.min()), int(seen_rows.max()) + 1)
-    learnt = trimap[band].copy()
-    cv2.setRNGSeed(1)
-    cv2.grabCut(
-        np.ascontiguousarray(colours[band]), learnt, None, background, foreground, 1,
-        cv2.GC_INIT_WITH_MASK,
-    )  # fmt: skip
-    trimap[free] = cv2.GC_PR_BGD
+    trimap[free & ~ended] = cv2.GC_PR_BGD
     for pixels, value in ((negative, cv2.GC_BGD), (positive, cv2.GC_FGD)):
         for u, v in pixels:
             at = (int((u - left) * shrink), int((v - top) * shrink))
@@ -150,6 +148,26 @@ def _flooded(
     soft = cv2.resize(connected.astype(np.float32), (width, height))
     grown: BoolArray = soft > 0.5
     return grown
+
+
+def _colours_of(inside: Picture, outside: Picture) -> tuple[FloatArray, FloatArray]:
+    """GrabCut's two mixtures of colours [1, 65], of the background and of the foreground.
+
+    inside: [I, 3], outside: [O, 3]; GrabCut wants a picture, so they are laid out as one.
+    """
+    pixels = np.concatenate([inside, outside])
+    width = 64
+    height = -(-len(pixels) // width)
+    picture = np.resize(pixels[::-1], (height * width, 3))[::-1].reshape(height, width, 3)
+    given = np.full(height * width, cv2.GC_BGD, np.uint8)
+    given[height * width - len(pixels) :][: len(inside)] = cv2.GC_FGD
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(1)
+    cv2.grabCut(
+        np.ascontiguousarray(picture), given.reshape(height, width), None, background, foreground,
+        1, cv2.GC_INIT_WITH_MASK,
+    )  # fmt: skip
+    return background, foreground
 
 
 def _flows_out(reached: BoolArray, free: BoolArray) -> bool:

@@ -18,8 +18,12 @@ Int32Array = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
 
 NOTHING = -1
+# Lower than this is the ground itself; nearer than that across is the same upright surface.
+_FLAT_M, _FOOT_GAP_M = 0.05, 0.15
 # A sweep without rows is sorted into this many, and into columns of this angle.
 _BINNED_ROWS, _BINNED_COLUMNS = 96, 2048
+_CAR_M, _TRUCK_M = 6.0, 14.0
+_CRUMB_POINTS = 10
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,76 @@ def lowest_in_column(image: RangeImage) -> Int32Array:
     return lowest
 
 
+def feet(
+    image: RangeImage, points_ego: Float32Array, height_m: Float32Array, is_object: BoolArray
+) -> BoolArray:
+    """[N] points near the ground that go on straight down from an object: wheels, shoes, kerbside.
+
+    Seen from a roof, the next beam down lands metres farther along on the ground, but right below
+    on an object.
+    """
+    found = np.zeros(len(points_ego), bool)
+    _walk_down(image.point_at, points_ego, height_m, is_object, found)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _walk_down(point_at, points, height_m, is_object, found):  # type: ignore[no-untyped-def]
+    height, width = point_at.shape
+    for column in range(width):
+        above = NOTHING
+        for row in range(height):
+            i = point_at[row, column]
+            if i < 0:
+                continue
+            if is_object[i]:
+                above = i
+            elif above >= 0:
+                x = points[i, 0] - points[above, 0]
+                y = points[i, 1] - points[above, 1]
+                fall = points[above, 2] - points[i, 2]
+                steep = x * x + y * y < fall * fall
+                if steep and fall < 0.4 and height_m[i] > 0.04:
+                    found[i] = True
+                    above = i
+                else:
+                    above = NOTHING
+
+
+def pieces(whole: Int32Array, parts: Int32Array, points_ego: Float32Array) -> Int32Array:
+    """[N] clusters of a loose reach, broken up into those of a tight one where they are too large.
+
+    whole, parts: [N] from `connected`, loose and tight. What is no longer than a car, or long and
+    mostly in one piece (a truck, a wall), stays whole.
+    """
+    inside = np.flatnonzero(whole >= 0)
+    if not len(inside):
+        return whole
+    count = int(whole.max()) + 1
+    size = np.bincount(whole[inside], minlength=count)
+    length = np.zeros(count)
+    for axis in (0, 1):
+        low, high = np.full(count, np.inf), np.full(count, -np.inf)
+        np.minimum.at(low, whole[inside], points_ego[inside, axis])
+        np.maximum.at(high, whole[inside], points_ego[inside, axis])
+        length = np.maximum(length, high - low)
+    part_size = np.bincount(parts[inside])
+    main = np.zeros(count, np.int64)
+    np.maximum.at(main, whole[inside], part_size[parts[inside]])
+    stays = (length <= _CAR_M) | ((length <= _TRUCK_M) & (main >= 0.8 * size))
+    broken = inside[~stays[whole[inside]]]
+    # Crumbs fall to the largest piece of what they came from.
+    is_crumb = part_size[parts[broken]] < _CRUMB_POINTS
+    largest = np.zeros(count, np.int64)
+    by_size = inside[np.argsort(part_size[parts[inside]], kind="stable")]
+    largest[whole[by_size]] = parts[by_size]
+    out = whole.copy()
+    out[broken] = count + np.where(is_crumb, largest[whole[broken]], parts[broken])
+    _, numbered = np.unique(out[inside], return_inverse=True)
+    out[inside] = numbered
+    return out
+
+
 def connected(
     image: RangeImage, points_ego: Float32Array, is_object: BoolArray, scale: float = 1.0
 ) -> Int32Array:
@@ -125,6 +199,25 @@ def connected(
     _, numbered = np.unique(root[is_object], return_inverse=True)
     numbers[is_object] = numbered.astype(np.int32)
     return numbers
+
+
+def with_feet(
+    image: RangeImage, points_ego: Float32Array, height_m: Float32Array, cluster: Int32Array
+) -> Int32Array:
+    """[N] the clusters, joined by the low points straight under them: tyres, shoes, kerb-high feet.
+
+    The ground's threshold cuts these off; they are told from it by what is above them.
+    """
+    cluster = cluster.copy()
+    low = np.flatnonzero((cluster < 0) & (height_m > _FLAT_M))
+    low = low[np.argsort(-height_m[low])]
+    for rise in (1, 1, 2, 1):
+        low = low[(cluster[low] < 0) & (image.row[low] >= rise)]
+        above = image.point_at[image.row[low] - rise, image.column[low]]
+        gap = np.linalg.norm(points_ego[low, :2] - points_ego[above, :2], axis=1)
+        joins = (above >= 0) & (cluster[above] >= 0) & (gap < _FOOT_GAP_M)
+        cluster[low[joins]] = cluster[above[joins]]
+    return cluster
 
 
 def _turn_spacing(azimuth: Float32Array, row: Int32Array, column: Int32Array) -> Float32Array:

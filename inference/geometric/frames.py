@@ -18,6 +18,7 @@ from inference.geometric.clusters import (
     connected,
     lowest_in_column,
     range_image,
+    with_feet,
 )
 from inference.geometric.ground import height_above_ground
 from inference.geometric.projection import Surface, View, camera_from_ego, look
@@ -146,6 +147,7 @@ def merged_cloud(scene: Scene, frame: Frame) -> Cloud:
     cluster = np.full(len(together), NOTHING, np.int32)
     for image, part in zip(images, part_of.values(), strict=True):
         own = connected(image, together[part], ~is_ground[part])
+        own = with_feet(image, together[part], height_m[part], own)
         cluster[part] = np.where(own >= 0, own + cluster.max(initial=-1) + 1, NOTHING)
     range_m = np.concatenate([np.zeros(0, np.float32), *(image.range_m for image in images)])
     if len(images) > 1:
@@ -153,7 +155,7 @@ def merged_cloud(scene: Scene, frame: Frame) -> Cloud:
     return Cloud(
         points=together,
         height_m=height_m,
-        is_ground=is_ground,
+        is_ground=is_ground & (cluster < 0),
         cluster=cluster,
         range_m=range_m,
         surface=_surface(together, cluster, height_m, range_m, images, list(part_of.values())),
