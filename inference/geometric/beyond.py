@@ -38,11 +38,12 @@ def grown(
     if touching.sum() < 2:
         return mask
     window = _window(view, small, touching, unseen)
-    inside = _flooded(picture, view, mask, unseen, window, positive, negative)
     left, top, right, bottom = window
     out = mask.copy()
     here = out[top:bottom, left:right]
     free = _enlarged(unseen, view, window)
+    reachable = _enlarged(_reachable(view, small & ~unseen, touching), view, window)
+    inside = _flooded(picture, view, mask, (free, reachable), window, positive, negative)
     before = int((here & ~free).sum())
     reached = inside & free
     if reached.sum() > _MOST_GROWTH * max(before, 1) or _flows_out(reached, free):
@@ -92,6 +93,23 @@ def _window(
     )
 
 
+def _reachable(view: View, seen: BoolArray, touching: BoolArray) -> BoolArray:
+    """[h, w] of the map: an ellipse round where the object leaves the beams, a strip if thin.
+
+    Colours alone let a crown run into a facade of its own shade.
+    """
+    rows, columns = np.nonzero(touching)
+    height = (int(np.ptp(np.nonzero(seen)[0])) + 1) / view.scale[1]
+    width = (int(np.ptp(columns)) + 1) / view.scale[0]
+    v = (np.arange(seen.shape[0]) - rows.mean())[:, None] / view.scale[1]
+    u = (np.arange(seen.shape[1]) - (columns.min() + columns.max()) / 2)[None] / view.scale[0]
+    across = 0.75 * width + 4
+    if height > 3 * width:
+        return np.broadcast_to(np.abs(u) < 2 * across, seen.shape)
+    ellipse: BoolArray = (u / across) ** 2 + (v / (1.2 * width + 12)) ** 2 < 1
+    return ellipse
+
+
 def _enlarged(region: BoolArray, view: View, window: tuple[int, int, int, int]) -> BoolArray:
     left, top, right, bottom = window
     u = ((np.arange(left, right) + 0.5) * view.scale[0]).astype(int).clip(0, region.shape[1] - 1)
@@ -104,12 +122,15 @@ def _flooded(
     picture: Picture,
     view: View,
     mask: BoolArray,
-    unseen: BoolArray,
+    zones: tuple[BoolArray, BoolArray],
     window: tuple[int, int, int, int],
     positive: list[Pixel],
     negative: list[Pixel],
 ) -> BoolArray:
-    """[h, w] of the window: a cut with colours from the part in sight, connected to the mask."""
+    """[h, w] of the window: a cut with colours from the part in sight, connected to the mask.
+
+    zones: [h, w] of the window, out of the beams' reach, and where the object may go there.
+    """
     left, top, right, bottom = window
     width, height = right - left, bottom - top
     shrink = min(1.0, np.sqrt(_MAX_PIXELS / max(width * height, 1)))
@@ -118,16 +139,16 @@ def _flooded(
     known_in = cv2.resize(
         mask[top:bottom, left:right].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
     ).astype(bool)
-    free = cv2.resize(
-        _enlarged(unseen, view, window).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
-    ).astype(bool)
+    free, reachable = (
+        cv2.resize(zone.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
+        for zone in zones
+    )
     known_in &= ~free
     known_out = ~known_in & ~free
     if known_in.sum() < 10 or known_out.sum() < 10 or not free.any():
         return np.zeros((height, width), bool)
-    # At the window's sides, unless the picture ends there, the object has ended too: this is how
-    # the sky, which no beam shows, is learnt.
-    ended = np.zeros_like(free)
+    # Beyond its reach the object has ended: this is how the sky, which no beam shows, is learnt.
+    ended = ~reachable
     ended[:, :2] |= left > 0
     ended[:, -2:] |= right < view.width_px
     background, foreground = _colours_of(colours[known_in], colours[known_out | (ended & free)])

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from inference.geometric.alone import carried
 from inference.geometric.frames import OpenScene, PreparedFrame
 from inference.geometric.motion import (
     Match,
@@ -25,22 +26,57 @@ BoolArray = npt.NDArray[np.bool_]
 def followed(
     opened: OpenScene, known: Mapping[int, Mapping[str, BoolArray]], frames: Sequence[int]
 ) -> Iterator[FramePrediction]:
-    sightings = {
-        index: sighting
-        for index, masks in known.items()
-        if (sighting := _sighting(opened.prepared(index), masks)) is not None
-    }
+    """A known frame is answered with what is known of it."""
+    sightings: dict[int, Sighting | None] = {}
+    pictured: dict[int, Mapping[str, BoolArray]] = {}
     for index in frames:
-        prepared = opened.prepared(index)
-        if not sightings:
-            yield FramePrediction(index, [])
+        if index in known:
+            yield FramePrediction(
+                index, [MaskPrediction(name, mask, 1.0) for name, mask in known[index].items()]
+            )
             continue
-        before = _source(sightings, prepared)
+        for near in _neighbours(index, known):
+            # Only those next to an asked frame: a long track may be known in hundreds.
+            if near not in sightings:
+                sightings[near] = _sighting(opened.prepared(near), known[near])
+        prepared = opened.prepared(index)
+        seen = {at: sighting for at, sighting in sightings.items() if sighting is not None}
+        if not seen:
+            masks, pictured[index] = _carried(opened, prepared, {**known, **pictured})
+            yield FramePrediction(index, masks)
+            continue
+        before = _source(seen, prepared)
         time_s = prepared.frame.timestamp_us * 1e-6
         points_world = prepared.points_world()
         found = match(prepared.cloud, points_world, before, time_s)
         sightings[index] = next_sighting(before, found, points_world, time_s)
         yield FramePrediction(index, _masks(prepared, found))
+
+
+def _neighbours(index: int, known: Mapping[int, Mapping[str, BoolArray]]) -> list[int]:
+    """The nearest known frames before and after a frame."""
+    before = [frame for frame in known if frame < index]
+    after = [frame for frame in known if frame > index]
+    return [*sorted(before)[-1:], *sorted(after)[:1]]
+
+
+def _carried(
+    opened: OpenScene, prepared: PreparedFrame, known: Mapping[int, Mapping[str, BoolArray]]
+) -> tuple[list[MaskPrediction], Mapping[str, BoolArray]]:
+    """Without points: each camera's own mask, moved along with its picture."""
+    masks: dict[str, BoolArray] = {}
+    index = prepared.frame.index
+    if known:
+        near = min(known, key=lambda frame: (abs(frame - index), frame))
+        before = opened.prepared(near)
+        for camera in prepared.cameras:
+            mask = known[near].get(camera)
+            if mask is not None and mask.any() and camera in before.cameras:
+                picture = prepared.picture(camera)
+                moved = carried(before.picture(camera), picture, mask.reshape(picture.shape[:2]))
+                masks[camera] = moved.ravel()
+    answers = [MaskPrediction(name, mask, 0.5) for name, mask in masks.items() if mask.any()]
+    return answers, masks
 
 
 def _sighting(prepared: PreparedFrame, masks: Mapping[str, BoolArray]) -> Sighting | None:
