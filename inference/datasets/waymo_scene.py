@@ -170,8 +170,9 @@ class _Frames:
         recorded = self._recorded[index]
         try:
             return self._frame(index, self._segment.read(recorded))
-        except BadScene:
-            raise
+        except BadScene as error:
+            record = recorded.record if error.record is None else error.record
+            raise BadScene(error.message, file=error.file, record=record) from error
         except BROKEN as error:
             raise BadScene(
                 f"{self._segment.file}, record {recorded.record}: {error}",

@@ -125,7 +125,8 @@ def matrix_of(numbers: Float64Array, what: str) -> Float64Array:
     """Sixteen numbers, row by row, as a rigid [4, 4]. Raises NotRigid."""
     if np.size(numbers) != 16:
         raise NotRigid(f"{what} has {np.size(numbers)} numbers, not 16")
-    matrix = check_rigid(np.reshape(numbers, (4, 4)), what=what)
+    with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are not rigid, no surprise
+        matrix = check_rigid(np.reshape(numbers, (4, 4)), what=what)
     if np.abs(matrix[:3, 3]).max() > FARTHEST_M:
         raise NotRigid(f"{what} is more than {FARTHEST_M:g} m from the origin")
     return matrix

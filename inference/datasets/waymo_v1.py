@@ -49,12 +49,17 @@ class SegmentV1:
         self.recorded = [self._recorded(record) for record in self._records]
         for frame in self.recorded:
             self._empty_lasers -= frame.lasers
-        context = parse(self._first_context)
-        self.cameras = [_camera(message) for message in context.messages(2)]
-        self.lasers = [_laser(message) for message in context.messages(3)]
-        stats = context.message(4)
-        stated = {"time_of_day": stats.text(2), "location": stats.text(3), "weather": stats.text(4)}
-        self.facts = {name: clean(value) for name, value in stated.items() if value}
+        try:
+            context = parse(self._first_context)
+            self.cameras = [_camera(message) for message in context.messages(2)]
+            self.lasers = [_laser(message) for message in context.messages(3)]
+            self.facts = _facts(context.message(4))
+        except BadMessage as error:
+            raise BadScene(
+                f"{self.file}, record 0: the calibrations cannot be read: {error}",
+                file=self.file,
+                record=0,
+            ) from error
         self.notes = [
             f"{name_of(laser, LASERS)} is neither calibrated nor ever filled; left out"
             for laser in sorted(self._empty_lasers - {laser.laser for laser in self.lasers})
@@ -141,6 +146,11 @@ def _sensor(file: BinaryIO, sensor: Place, *, deep: bool) -> tuple[int, bool]:
 
 def _pose(message: Message, number: int) -> Float64Array:
     return message.message(number).doubles(1)
+
+
+def _facts(stats: Message) -> dict[str, str]:
+    stated = {"time_of_day": stats.text(2), "location": stats.text(3), "weather": stats.text(4)}
+    return {name: clean(value) for name, value in stated.items() if value}
 
 
 def _camera(message: Message) -> RawCamera:
