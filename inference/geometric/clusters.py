@@ -113,42 +113,6 @@ def lowest_in_column(image: RangeImage) -> Int32Array:
     return lowest
 
 
-def feet(
-    image: RangeImage, points_ego: Float32Array, height_m: Float32Array, is_object: BoolArray
-) -> BoolArray:
-    """[N] points near the ground that go on straight down from an object: wheels, shoes, kerbside.
-
-    Seen from a roof, the next beam down lands metres farther along on the ground, but right below
-    on an object.
-    """
-    found = np.zeros(len(points_ego), bool)
-    _walk_down(image.point_at, points_ego, height_m, is_object, found)
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _walk_down(point_at, points, height_m, is_object, found):  # type: ignore[no-untyped-def]
-    height, width = point_at.shape
-    for column in range(width):
-        above = NOTHING
-        for row in range(height):
-            i = point_at[row, column]
-            if i < 0:
-                continue
-            if is_object[i]:
-                above = i
-            elif above >= 0:
-                x = points[i, 0] - points[above, 0]
-                y = points[i, 1] - points[above, 1]
-                fall = points[above, 2] - points[i, 2]
-                steep = x * x + y * y < fall * fall
-                if steep and fall < 0.4 and height_m[i] > 0.04:
-                    found[i] = True
-                    above = i
-                else:
-                    above = NOTHING
-
-
 def pieces(whole: Int32Array, parts: Int32Array, points_ego: Float32Array) -> Int32Array:
     """[N] clusters of a loose reach, broken up into those of a tight one where they are too large.
 
@@ -167,20 +131,29 @@ def pieces(whole: Int32Array, parts: Int32Array, points_ego: Float32Array) -> In
         np.maximum.at(high, whole[inside], points_ego[inside, axis])
         length = np.maximum(length, high - low)
     part_size = np.bincount(parts[inside])
+    home = np.zeros(len(part_size), np.int32)
+    home[parts[inside]] = whole[inside]
     main = np.zeros(count, np.int64)
-    np.maximum.at(main, whole[inside], part_size[parts[inside]])
+    np.maximum.at(main, home, part_size)
     stays = (length <= _CAR_M) | ((length <= _TRUCK_M) & (main >= 0.8 * size))
     broken = inside[~stays[whole[inside]]]
     # Crumbs fall to the largest piece of what they came from.
     is_crumb = part_size[parts[broken]] < _CRUMB_POINTS
     largest = np.zeros(count, np.int64)
-    by_size = inside[np.argsort(part_size[parts[inside]], kind="stable")]
-    largest[whole[by_size]] = parts[by_size]
+    by_size = np.argsort(part_size, kind="stable")
+    largest[home[by_size]] = by_size
     out = whole.copy()
     out[broken] = count + np.where(is_crumb, largest[whole[broken]], parts[broken])
-    _, numbered = np.unique(out[inside], return_inverse=True)
-    out[inside] = numbered
+    out[inside] = _renumbered(out[inside])
     return out
+
+
+def _renumbered(numbers: Int32Array) -> Int32Array:
+    """The same groups, counted from 0 without gaps."""
+    used = np.bincount(numbers) > 0
+    place = np.cumsum(used, dtype=np.int32) - 1
+    renumbered: Int32Array = place[numbers]
+    return renumbered
 
 
 def connected(
@@ -196,8 +169,7 @@ def connected(
     _adopt(image.point_at, image.row, image.column, points_ego, is_object, reach, parent)
     root = _roots(parent)
     numbers = np.full(len(points_ego), NOTHING, np.int32)
-    _, numbered = np.unique(root[is_object], return_inverse=True)
-    numbers[is_object] = numbered.astype(np.int32)
+    numbers[is_object] = _renumbered(root[is_object])
     return numbers
 
 

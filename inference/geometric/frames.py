@@ -17,6 +17,7 @@ from inference.geometric.clusters import (
     RangeImage,
     connected,
     lowest_in_column,
+    pieces,
     range_image,
     with_feet,
 )
@@ -31,6 +32,7 @@ BoolArray = npt.NDArray[np.bool_]
 Picture = npt.NDArray[np.uint8]
 
 GROUND_M = 0.18
+_TIGHT = 0.7  # of the usual reach: what a large cluster is broken up with
 MAX_PREPARED_FRAMES = 4
 
 
@@ -146,9 +148,12 @@ def merged_cloud(scene: Scene, frame: Frame) -> Cloud:
     is_ground = height_m < GROUND_M
     cluster = np.full(len(together), NOTHING, np.int32)
     for image, part in zip(images, part_of.values(), strict=True):
-        own = connected(image, together[part], ~is_ground[part])
+        whole = connected(image, together[part], ~is_ground[part])
+        parts = connected(image, together[part], ~is_ground[part], scale=_TIGHT)
+        own = pieces(whole, parts, together[part])
         own = with_feet(image, together[part], height_m[part], own)
         cluster[part] = np.where(own >= 0, own + cluster.max(initial=-1) + 1, NOTHING)
+        is_ground[part] &= own < 0
     range_m = np.concatenate([np.zeros(0, np.float32), *(image.range_m for image in images)])
     if len(images) > 1:
         cluster = _merged(cluster, together)

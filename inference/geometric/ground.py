@@ -12,6 +12,7 @@ CELL_M = 0.8
 # What a kerb, a slope or a ramp may rise within two cells; more is an object.
 _STEP_M = 0.35
 _NO_POINT_M = 1e3
+_NEAR_M = 8.0  # a street is about level this far around the vehicle
 
 
 def height_above_ground(points_ego: Float32Array) -> Float32Array:
@@ -34,5 +35,11 @@ def height_above_ground(points_ego: Float32Array) -> Float32Array:
     grid = lowest.reshape(rows, columns)
     around = cv2.erode(grid, np.ones((5, 5), np.uint8))
     ground = np.minimum(grid, around + _STEP_M)
+    # Close to the vehicle no beam reaches the ground: somebody who stands there shows no foot.
+    reach = np.hypot(points_ego[:, 0], points_ego[:, 1])
+    near_cells = np.unique(flat[reach < _NEAR_M])
+    if len(near_cells) > 20:
+        level = np.percentile(ground.ravel()[near_cells], 10)
+        ground.ravel()[near_cells] = np.minimum(ground.ravel()[near_cells], level + _STEP_M)
     height: Float32Array = points_ego[:, 2] - ground.ravel()[flat]
     return height
