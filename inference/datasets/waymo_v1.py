@@ -97,9 +97,9 @@ class SegmentV1:
             elif place.number == 5:
                 laser, is_filled = _sensor(file, place, deep=True)
                 (lasers if is_filled else self._empty_lasers).add(laser)
+        if not context or not 0 < timestamp_us < 2**62 or not pose:
+            raise BadMessage("it has no context, no time or no pose")
         self._check_context(context, record)
-        if not 0 < timestamp_us < 2**62 or not pose:
-            raise BadMessage("it has no time or no pose")
         return RecordedFrame(
             timestamp_us,
             parse(pose).doubles(1),
