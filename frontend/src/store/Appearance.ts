@@ -8,7 +8,7 @@ export type ColourBy = "height" | "intensity" | "object";
 /** How things look on this screen. Not shared. */
 export class Appearance {
   readonly changed = new Emitter<Set<string>>();
-  colourBy: ColourBy = "object";
+  colourBy: ColourBy = "height";
   pointSize = 2.5; // CSS pixels
   maskOpacity = 0.5;
   showPointsOnImages = false;

@@ -20,7 +20,7 @@ export function KeyOverlay({ onClose }: { onClose: () => void }): JSX.Element {
       <div class="key-groups">
         {KEY_GROUPS.map(({ title, bindings }) => (
           <section key={title}>
-            <h3>{title}</h3>
+            <h3 class="key-title">{title}</h3>
             <dl>
               {bindings.map(({ keys, meaning }) => (
                 <div key={keys}>

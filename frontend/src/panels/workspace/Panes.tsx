@@ -38,9 +38,8 @@ export function Panes(props: {
   const [share, setShare] = useState(() => remembered("masklet.split", 0.5));
   const box = useRef<HTMLDivElement>(null);
   useNewsOf(room.scene.changed);
-  const sensors = [...room.scene.sensors.values()].sort((a, b) => a.number - b.number);
-  const cameras = sensors.filter(({ kind }) => kind === "camera");
-  const hasCloud = sensors.some(({ kind }) => kind === "lidar");
+  const cameras = room.cameras();
+  const hasCloud = [...room.scene.sensors.values()].some(({ kind }) => kind === "lidar");
   const large = cameras.find(({ number }) => number === enlarged) ?? (hasCloud ? null : cameras[0]);
   const strip = cameras.filter((camera) => camera !== large);
   const bottom = strip.length ? `${stripPx + GAP_PX}px` : "0";

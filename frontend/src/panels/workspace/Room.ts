@@ -1,6 +1,6 @@
 import { type CacheStatus, FrameCache } from "@/assets/FrameCache";
 import { spansOfRuns } from "@/geometry/masks";
-import type { Edit, LabelClass, Track } from "@/protocol/messages";
+import type { Edit, LabelClass, Sensor, Track } from "@/protocol/messages";
 import { Appearance } from "@/store/Appearance";
 import { Emitter } from "@/store/Emitter";
 import { Jobs } from "@/store/Jobs";
@@ -114,6 +114,15 @@ export class Room {
 
   get tool(): Tool {
     return this.selection.tool === "click" ? this.clickTool : this.selectTool;
+  }
+
+  /** As they stand on the vehicle, from left to right. */
+  cameras(): Sensor[] {
+    // Row-major: the third column is the camera's z, which is where it looks.
+    const heading = ({ ego_from_sensor: m }: Sensor): number => Math.atan2(m[6]!, m[2]!);
+    return [...this.scene.sensors.values()]
+      .filter(({ kind }) => kind === "camera")
+      .sort((a, b) => heading(b) - heading(a) || a.number - b.number);
   }
 
   labelClasses(): LabelClass[] {

@@ -194,7 +194,6 @@ function Scale({ room }: { room: Room }): JSX.Element {
   const others = tracks.filter((track) => track !== selected);
   return (
     <div class="scale-rows">
-      {/* biome-ignore lint/a11y/useSemanticElements: it holds the rows of the objects, too */}
       <div
         class="scale"
         ref={scale}
@@ -251,7 +250,11 @@ function Ranges(props: { room: Room; track: Track; count: number }): JSX.Element
   return (
     <>
       {track.mask_frames.map(([first, last]) => (
-        <i key={first} style={{ ...barStyle(first!, last!, count), background, opacity }} />
+        <i
+          class="bar"
+          key={first}
+          style={{ ...barStyle(first!, last!, count), background, opacity }}
+        />
       ))}
     </>
   );

@@ -75,7 +75,9 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
   };
   const isReviewer = scene.role !== "annotator";
   const { words, badge } = STATES[task.state];
-  const canSubmit = task.mine && (task.state === "open" || task.state === "sent_back");
+  const isTheirs = task.assignee !== null && !task.mine;
+  const canSubmit =
+    scene.mayEdit && !isTheirs && (task.state === "open" || task.state === "sent_back");
   const canReview = isReviewer && task.state === "submitted";
   return (
     <div class="task">
@@ -155,7 +157,7 @@ function SaveNote({ room }: { room: Room }): JSX.Element {
   }[kind];
   return (
     <span class={`save-note ${kind}`} role="status" title={title}>
-      <i aria-hidden="true" />
+      <i class="dot" aria-hidden="true" />
       {words}
       {kind === "offline" && connection.link.kind === "lost" && (
         <button type="button" onClick={() => connection.retryNow()}>

@@ -123,7 +123,7 @@ function ClassChooser({ room }: { room: Room }): JSX.Element {
             onClick={() => room.beginObject(labelClass.id)}
           >
             <Swatch colour={labelClass.colour} />
-            <span>{labelClass.name}</span>
+            <span class="class-name">{labelClass.name}</span>
             {index < 9 && <kbd>{index + 1}</kbd>}
           </button>
         ))}
@@ -161,7 +161,7 @@ function TrackRow(props: { room: Room; track: Track; labelClass: LabelClass }): 
         onDblClick={() => room.flyToTrack(number)}
       >
         <Swatch colour={hexOfRgb(colourOfTrack(track, labelClass))} />
-        <span>{name}</span>
+        <span class="name">{name}</span>
         {track.source !== "person" && <small>{track.source}</small>}
       </button>
       <IconButton

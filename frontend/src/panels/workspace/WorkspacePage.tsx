@@ -75,10 +75,7 @@ function Workspace({ room, task }: { room: Room; task: number | null }): JSX.Ele
 }
 
 function cameraAt(room: Room, index: number, now: number | null): number | null {
-  const cameras = [...room.scene.sensors.values()]
-    .filter(({ kind }) => kind === "camera")
-    .sort((a, b) => a.number - b.number);
-  const camera = cameras[index]?.number ?? now;
+  const camera = room.cameras()[index]?.number ?? now;
   return camera === now ? null : camera;
 }
 
