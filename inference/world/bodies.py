@@ -130,7 +130,7 @@ def lorry(random: Random) -> Solids:
         body.box((-0.6, y * width * 0.46, 0.62), (length * 0.16, 0.03, 0.2), Material.METAL, STEEL)
         body.box((length / 2 - 0.25, y * (width / 2 + 0.16), 1.9), (0.05, 0.1, 0.22),
                  Material.PLAIN, BLACK)  # fmt: skip
-    _wheels(body, (-length * 0.3, length * 0.34), width / 2 - 0.14, 0.47)
+    _wheels(body, (-length * 0.3, length * 0.34), width / 2 - 0.09, 0.47)
     return body.finished()
 
 
@@ -148,7 +148,7 @@ def bus(random: Random) -> Solids:
     for y in (-1, 1):
         body.box((length / 2 - 0.05, y * (width / 2 + 0.2), 2.3), (0.07, 0.12, 0.22),
                  Material.PLAIN, BLACK)  # fmt: skip
-    _wheels(body, (-length * 0.27, length * 0.31), width / 2 - 0.12, 0.48)
+    _wheels(body, (-length * 0.27, length * 0.31), width / 2 - 0.08, 0.48)
     return body.finished()
 
 

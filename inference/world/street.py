@@ -31,7 +31,7 @@ KERB_M = 0.15
 WEST, EAST, SOUTH, NORTH = -85.0, 200.0, -120.0, 120.0
 ROAD, SIDEWALK, TERRAIN, BUILDING = 1, 2, 3, 4
 FIRST_THING = 10
-_PARKING_M = 2.2
+_PARKING_M = 3.2  # from the outer lane to the kerb: a strip for cyclists and parked cars
 _SIMULATED_STEPS = 200
 
 
@@ -133,6 +133,8 @@ def make_street(seed: int, length: int) -> Street:
     random = np.random.default_rng([seed, 7])
     maker = _Maker(random, _layout(random))
     maker.light = _light(random)
+    maker.green_s = random.uniform(8.0, 9.5)
+    maker.turn = str(random.choice(("right", "left", "straight"), p=(0.4, 0.35, 0.25)))
     maker.pave()
     maker.build()
     maker.furnish()
@@ -187,6 +189,8 @@ class _Maker:
     random: Random
     layout: Layout
     light: Light = field(init=False)
+    green_s: float = field(init=False)  # when the main road gets green
+    turn: str = field(init=False)  # what ego does at the lights
     scenery: Builder = field(default_factory=lambda: Builder(track=SIDEWALK))
     blocks: list[Solids] = field(default_factory=list)
     things: list[Thing] = field(default_factory=list)
@@ -344,7 +348,7 @@ class _Maker:
                     continue
                 body = bodies.car(random)
                 length = float(body.extents()[1][:, 0].max() - body.extents()[0][:, 0].min())
-                x, y, _, heading = place(stop + length / 2, -1.15 + random.normal(0, 0.08))
+                x, y, _, heading = place(stop + length / 2, random.uniform(-1.2, -1.05))
                 # Parked with the traffic on its side: the road on the left.
                 turned = heading - math.pi / 2 + random.normal(0, 0.025)
                 self.add("car", body, (x, y, 0.0, turned))
@@ -357,40 +361,53 @@ class _Maker:
         for k in range(14):
             side = -1 if k % 2 else 1
             y = side * (lay.half + random.uniform(1.4, lay.sidewalk - 0.7))
-            self._walker(random.uniform(5, 95), y, float(random.choice((0.0, math.pi))),
-                         random.uniform(0.9, 1.7))  # fmt: skip
+            heading = float(random.choice((0.0, math.pi)))
+            along = random.uniform(5, 95) - lay.crossing_x
+            along, free = self._up_to_kerb(along, math.cos(heading), lay.cross_half)
+            self._walker(lay.crossing_x + along, y, heading, random.uniform(0.9, 1.7), free)
         for k in range(6):
             side = -1 if k % 2 else 1
             x = lay.crossing_x + side * (lay.cross_half + random.uniform(1.4, lay.sidewalk - 0.7))
-            self._walker(x, random.uniform(-45, 45), random.choice((-1, 1)) * math.pi / 2,
-                         random.uniform(0.9, 1.7))  # fmt: skip
-        for k in range(3):  # over the zebra in front of the waiting traffic
+            heading = float(random.choice((-1, 1))) * math.pi / 2
+            y, free = self._up_to_kerb(random.uniform(-45, 45), math.sin(heading), lay.half)
+            self._walker(x, y, heading, random.uniform(0.9, 1.7), free)
+        for k in range(3):  # over the zebra in front of the waiting traffic, off it by green
             speed = random.uniform(1.25, 1.5)
             side = (-1, 1, -1)[k]
-            x = lay.crossing_x - lay.cross_half - random.uniform(1.4, 3.2)
-            self._walker(x, side * (lay.half + 4.0 + 1.2 * k), -side * math.pi / 2, speed)
+            x = lay.crossing_x - lay.cross_half - (1.5, 2.4, 3.3)[k]
+            way = min(speed * (self.green_s - 0.5) - 1.2 * k, 2 * lay.half + 3)
+            self._walker(x, side * (way - lay.half), -side * math.pi / 2, speed, way + 1.6)
         for _ in range(7):  # standing about, some in pairs
             side = random.choice((-1, 1))
             x = random.uniform(8, 90)
-            y = side * (lay.half + random.uniform(1.2, lay.sidewalk - 0.4))
-            if abs(x - lay.crossing_x) < lay.cross_half + 1:
+            y = side * (lay.half + random.uniform(1.4, lay.sidewalk - 0.9))
+            if abs(x - lay.crossing_x) < lay.cross_half + lay.sidewalk:
                 continue
             facing = random.uniform(0, 2 * math.pi)
-            self._walker(x, y, facing, 0.0)
+            self._walker(x, y, facing, 0.0, 0.0)
             if random.random() < 0.6:
-                self._walker(x + 0.8 * math.cos(facing), y + 0.8 * math.sin(facing),
-                             facing + math.pi, 0.0)  # fmt: skip
+                self._walker(x + 0.8 * math.cos(facing), y + 0.5 * math.sin(facing),
+                             facing + math.pi, 0.0, 0.0)  # fmt: skip
 
-    def _walker(self, x: float, y: float, heading: float, speed: float) -> None:
+    def _up_to_kerb(self, place: float, direction: float, half: float) -> tuple[float, float]:
+        """A start and how far one walks before the road at 0 (to +-half) has to be waited for."""
+        edge = half + self.layout.sidewalk / 2
+        away = 1.0 if place >= 0 else -1.0
+        if abs(place) < edge + 8:  # always a few steps to walk
+            place = away * (edge + 8)
+        goes_towards_it = direction * away < 0
+        return place, abs(place) - edge if goes_towards_it else math.inf
+
+    def _walker(self, x: float, y: float, heading: float, speed: float, distance: float) -> None:
         looks = bodies.looks(self.random)
-        walk = Walk((x, y), heading, speed, self.random.uniform(0, 6.3))
+        walk = Walk((x, y), heading, speed, self.random.uniform(0, 6.3), distance)
 
         def pose_at(time_s: float) -> Pose:
             x, y, heading = walk.at(time_s)
             return x, y, self.layout.height(x, y), heading
 
         def body_at(time_s: float) -> Solids:
-            return bodies.person(looks, walk.gait(time_s), 1.0 if speed > 0 else 0.0)
+            return bodies.person(looks, walk.gait(time_s), float(walk.is_walking(time_s)))
 
         if speed > 0:
             self.add("pedestrian", body_at, pose_at, is_moving=True)
@@ -400,25 +417,31 @@ class _Maker:
     def traffic(self, steps: int) -> Driver:
         """Vehicles and cyclists, driven for `steps`; the traffic lights they obey. Returns ego."""
         random, lay = self.random, self.layout
-        green_s = random.uniform(8.0, 9.5)  # when the main road gets green
-        turn = str(random.choice(("right", "left", "straight"), p=(0.4, 0.35, 0.25)))
-        opposite_green_s = green_s + (7.0 if turn == "left" else 0.0)
+        green_s, turn = self.green_s, self.turn
+        opposite_green_s = green_s + (9.0 if turn == "left" else 0.0)
+        # Time for the crossing to empty between the side road's red and the main road's green.
+        side_red_s = green_s - 1.5 - (2 * lay.half + 12) / 8
         ego = self._ego(turn, green_s)
         cars: list[tuple[Driver, str, Solids]] = []
+        own_lane = lay.lanes - 1 if turn == "right" else 0
         for s in (-14.0, 17.0):
-            cars.append(self._car_on(ego.route if s < 0 else self._main(+1, 0), s, (0, green_s)))
+            route = ego.route if s < 0 else self._main(+1, own_lane)
+            # A car, not a bus, right ahead: who follows wants to see the street.
+            cars.append(self._car_on(route, s, (0, green_s), kind="car"))
         for s in (6.0, 30.0, -28.0) if lay.lanes > 1 else ():
-            cars.append(self._car_on(self._main(+1, 1), s, (0, green_s)))
+            cars.append(self._car_on(self._main(+1, 1 - own_lane), s, (0, green_s)))
         for lane in range(lay.lanes):
             for s in (30.0, 58.0, 84.0) if lane == 0 else (44.0, 78.0):
                 cars.append(self._car_on(self._main(-1, lane), s, (0, opposite_green_s), west=True))
         for direction in (-1, 1):
             for s in (18.0, 42.0, 66.0):
-                red = (green_s - 2.5, green_s + 18)
+                red = (side_red_s, green_s + 60)
                 cars.append(self._car_on(self._side(direction), s, red, side=True))
+        # Cyclists let a turning ego go first.
+        own_s = green_s + (9.5 if turn == "right" else 0.0)
         riders = [
             Driver(self._edge(sign), s, speed := random.uniform(3.5, 5.0), speed, 1.8,
-                   stop_at=self._line_s(sign < 0), red_s=(0, green_s))
+                   stop_at=self._line_s(), red_s=(0, own_s if sign > 0 else opposite_green_s))
             for sign, s in ((1, 108.0), (1, 96.0), (-1, 80.0), (-1, 110.0))
         ]  # fmt: skip
         simulate([ego, *(driver for driver, _, _ in cars), *riders], steps)
@@ -426,7 +449,7 @@ class _Maker:
             self._add_driver(label_class, body, driver)
         for rider in riders:
             self._add_cyclist(rider)
-        self._signals(green_s, opposite_green_s)
+        self._signals(green_s, opposite_green_s, side_red_s)
         return ego
 
     def _main(self, sign: int, lane: int) -> Route:
@@ -438,7 +461,7 @@ class _Maker:
     def _edge(self, sign: int) -> Route:
         """Where cyclists ride: between the outer lane and the parked cars."""
         lay = self.layout
-        y = -sign * (lay.lanes * lay.lane + 0.1)
+        y = -sign * (lay.lanes * lay.lane + 0.45)
         start = -100.0 if sign > 0 else 2 * lay.crossing_x + 100.0
         return bent_route(start, y, 0.0 if sign > 0 else math.pi, ((380.0, 0.0),))
 
@@ -446,22 +469,23 @@ class _Maker:
         x = self.layout.crossing_x + direction * self.layout.lane / 2
         return bent_route(x, -direction * 100.0, direction * math.pi / 2, ((260.0, 0.0),))
 
-    def _line_s(self, west: bool) -> float:
+    def _line_s(self) -> float:
         """Metres along a main-road lane to its stop line (both directions start alike)."""
         return 100.0 + self.layout.crossing_x - self.layout.cross_half - 5.2
 
     def _car_on(
         self, route: Route, s: float, red: tuple[float, float], *, west: bool = False,
-        side: bool = False,
+        side: bool = False, kind: str = "",
     ) -> tuple[Driver, str, Solids]:  # fmt: skip
         random, lay = self.random, self.layout
-        kind = str(random.choice(("car", "truck", "bus"), p=(0.8, 0.12, 0.08)))
+        if not kind:
+            kind = str(random.choice(("car", "truck", "bus"), p=(0.8, 0.12, 0.08)))
         make = {"car": bodies.car, "truck": bodies.lorry, "bus": bodies.bus}[kind]
         body = make(random)
         length = float(body.extents()[1][:, 0].max() - body.extents()[0][:, 0].min())
         is_behind_ego = s < 0 and not side and not west
         speed = random.uniform(7.5, 9.5) if not is_behind_ego else 8.0
-        line = 100.0 - lay.half - 5.2 if side else self._line_s(west)
+        line = 100.0 - lay.half - 5.2 if side else self._line_s()
         start = s if side or west else 100.0 + s
         return Driver(route, start, speed, speed + 1.0, length, line, red), kind, body
 
@@ -481,7 +505,7 @@ class _Maker:
             pieces = ((begin, 0.0), (arc, sign * math.pi / 2), (200.0, 0.0))
             slow = (begin - 1.0, begin + arc, 4.8 if turn == "right" else 6.0)
         route = bent_route(-100.0, y, 0.0, pieces)
-        return Driver(route, 100.0, 8.5, 9.5, 4.8, self._line_s(False), (0.0, green_s), slow)
+        return Driver(route, 100.0, 8.5, 9.5, 4.8, self._line_s(), (0.0, green_s), slow)
 
     def _add_driver(self, label_class: str, body: Solids, driver: Driver) -> None:
         def pose_at(time_s: float) -> Pose:
@@ -503,15 +527,15 @@ class _Maker:
 
         self.add("cyclist", body_at, pose_at, is_moving=True)
 
-    def _signals(self, green_s: float, opposite_green_s: float) -> None:
+    def _signals(self, green_s: float, opposite_green_s: float, side_red_s: float) -> None:
         lay = self.layout
         dx, dy = lay.cross_half + 0.6, lay.half + 0.6
         # Place, heading it faces, when it is green: (from, to) seconds.
         for x, y, facing, green, arm in (
-            (-dx - 4.6, -dy, math.pi, (green_s, green_s + 15), -3.0),
-            (dx + 4.6, dy, 0.0, (opposite_green_s, green_s + 15), -3.0),
-            (dx, -dy - 4.6, -math.pi / 2, (-1e9, green_s - 2.5), 0.0),
-            (-dx, dy + 4.6, math.pi / 2, (-1e9, green_s - 2.5), 0.0),
+            (-dx - 4.6, -dy, math.pi, (green_s, math.inf), -3.0),
+            (dx + 4.6, dy, 0.0, (opposite_green_s, math.inf), -3.0),
+            (dx, -dy - 4.6, -math.pi / 2, (-1e9, side_red_s), 0.0),
+            (-dx, dy + 4.6, math.pi / 2, (-1e9, side_red_s), 0.0),
         ):
             lamps = [bodies.pole(np.random.default_rng(5), arm=arm, signal=k) for k in (0, 2)]
 

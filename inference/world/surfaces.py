@@ -111,6 +111,7 @@ def ground_look(x: float, y: float, wide: float, road: Paving, table: Float32Arr
                 paint = max(paint, band(from_middle - road.lane, 0.06, wide) * dash)
             if along > 8.0:
                 paint = max(paint, band(from_middle - lanes * road.lane, 0.05, wide))
+                paint = max(paint, band(from_middle - half + 2.25, 0.05, wide))
                 bay = band(wrapped(along, 6.4), 0.05, wide)
                 paint = max(paint, bay * band(from_middle - half + 1.1, 1.1, wide) * 0.9)
     gutter = half - abs(beside)
@@ -393,8 +394,8 @@ def solid_look(
         if face == 2 or face == 3:
             shade *= 1 - 0.2 * band(wrapped(hx, 0.6), 0.012, wide)
             stripe = band(lz + 0.1, 0.28, wide / half[2]) * band(lx, 0.62, wide / half[0])
-            letters = smooth_noise(table, hx * 1.6 + seed, hz * 1.1, seed)
-            ink = stripe if letters > 0.47 else 0.0
+            letters = band(lz + 0.1, 0.12, wide / half[2]) * band(wrapped(hx, 0.42), 0.14, wide)
+            ink = 0.85 * stripe * (1 - 0.8 * letters * band(lx, 0.45, wide / half[0]))
             r = r * (1 - ink) + ink * (0.05 + 0.5 * (seed % 1.0))
             g = g * (1 - ink) + ink * (0.05 + 0.3 * ((seed * 3) % 1.0))
             b = b * (1 - ink) + ink * (0.1 + 0.4 * ((seed * 7) % 1.0))

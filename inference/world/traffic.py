@@ -145,18 +145,25 @@ def _gap_ahead(driver: Driver, drivers: list[Driver], where: Float64Array) -> tu
 
 @dataclass(frozen=True)
 class Walk:
-    """A person walking straight on: start [2], heading, speed in m/s (0: stands)."""
+    """A person walking straight on, then standing: start [2], heading, m/s, and how far, metres."""
 
     start: tuple[float, float]
     heading: float
     speed: float
     phase: float
+    distance: float = math.inf
+
+    def walked(self, time_s: float) -> float:
+        return min(self.speed * time_s, self.distance)
+
+    def is_walking(self, time_s: float) -> bool:
+        return self.speed > 0 and self.speed * time_s < self.distance
 
     def at(self, time_s: float) -> tuple[float, float, float]:
         x, y = self.start
-        s = self.speed * time_s
+        s = self.walked(time_s)
         return x + s * math.cos(self.heading), y + s * math.sin(self.heading), self.heading
 
     def gait(self, time_s: float) -> float:
         """Phase of the steps, radians: one double step takes about 1.45 m."""
-        return self.phase + 2 * math.pi * self.speed * time_s / 1.45
+        return self.phase + 2 * math.pi * self.walked(time_s) / 1.45
