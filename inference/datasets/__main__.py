@@ -93,12 +93,17 @@ def read_all(path: Path, source_format: str | None, contents: Contents) -> None:
     chosen = source_format or detect_format(path)
     for recording in recordings(path, chosen):
         try:
-            scene = READERS[chosen](recording)
-            contents.begin(scene)
-            for frame in scene.frames:
-                contents.add(frame)
+            _read(READERS[chosen](recording), contents)
         except OSError as error:
             raise BadScene(f"{recording.name}: {error}", file=recording.name) from error
+
+
+def _read(scene: Scene, contents: Contents) -> None:
+    contents.begin(scene)
+    try:
+        for frame in scene.frames:
+            contents.add(frame)
+    finally:
         contents.problems += scene.problems
 
 
