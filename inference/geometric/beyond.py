@@ -20,33 +20,42 @@ Pixel = tuple[float, float]
 _MAX_PIXELS = 16_000
 # A mask that grows to more than this many times its size has flowed out, into a wall of its colour.
 _MOST_GROWTH = 4.0
+_LEAST_AGREEMENT = 0.4
+_MOST_THIN_GROWTH = 15.0  # of a lamp post only the foot may be in the beams
 
 
 def grown(
     picture: Picture,
     view: View,
     mask: BoolArray,
-    positive: list[Pixel],
-    negative: list[Pixel],
+    own: BoolArray,
+    clicks: tuple[list[Pixel], list[Pixel]],
 ) -> BoolArray:
-    """mask: [H, W] of the picture. Returns it with what belongs to it out of the beams' reach."""
+    """mask [H, W] of the picture with what belongs to it out of the beams' reach.
+
+    own: [M] which of the view's points are the object's.  clicks: positive and negative pixels.
+    """
     unseen = _unseen(view)
     small = cv2.resize(
         mask.astype(np.uint8), unseen.shape[::-1], interpolation=cv2.INTER_AREA
     ).astype(bool)
-    touching = small & ~unseen & (cv2.dilate(unseen.astype(np.uint8), np.ones((5, 1))) > 0)
+    at_edge = ~unseen & (cv2.dilate(unseen.astype(np.uint8), np.ones((5, 1))) > 0)
+    # The last beam before the edge must have hit the object: else it ends in sight.
+    touching = at_edge & small & own[view.owner]
     if touching.sum() < 2:
         return mask
     window = _window(view, small, touching, unseen)
+    free = _enlarged(unseen, view, window)
+    reachable = _enlarged(_reachable(view, small & ~unseen, touching), view, window)
+    inside = _flooded(picture, view, mask, (free, reachable), window, clicks)
+    if inside is None:
+        return mask
     left, top, right, bottom = window
     out = mask.copy()
     here = out[top:bottom, left:right]
-    free = _enlarged(unseen, view, window)
-    reachable = _enlarged(_reachable(view, small & ~unseen, touching), view, window)
-    inside = _flooded(picture, view, mask, (free, reachable), window, positive, negative)
-    before = int((here & ~free).sum())
     reached = inside & free
-    if reached.sum() > _MOST_GROWTH * max(before, 1) or _flows_out(reached, free):
+    most = _MOST_THIN_GROWTH if _is_thin(view, small & ~unseen, touching) else _MOST_GROWTH
+    if reached.sum() > most * max(int((here & ~free).sum()), 1) or _flows_out(reached, free):
         return mask
     here[free] = reached[free]
     return out
@@ -99,15 +108,21 @@ def _reachable(view: View, seen: BoolArray, touching: BoolArray) -> BoolArray:
     Colours alone let a crown run into a facade of its own shade.
     """
     rows, columns = np.nonzero(touching)
-    height = (int(np.ptp(np.nonzero(seen)[0])) + 1) / view.scale[1]
     width = (int(np.ptp(columns)) + 1) / view.scale[0]
     v = (np.arange(seen.shape[0]) - rows.mean())[:, None] / view.scale[1]
     u = (np.arange(seen.shape[1]) - (columns.min() + columns.max()) / 2)[None] / view.scale[0]
     across = 0.75 * width + 4
-    if height > 3 * width:
+    if _is_thin(view, seen, touching):
         return np.broadcast_to(np.abs(u) < 2 * across, seen.shape)
     ellipse: BoolArray = (u / across) ** 2 + (v / (1.2 * width + 12)) ** 2 < 1
     return ellipse
+
+
+def _is_thin(view: View, seen: BoolArray, touching: BoolArray) -> bool:
+    """Whether what is in the beams' reach is a post: three times as high as wide at the edge."""
+    height = (int(np.ptp(np.nonzero(seen)[0])) + 1) / view.scale[1]
+    width = (int(np.ptp(np.nonzero(touching)[1])) + 1) / view.scale[0]
+    return height > 3 * width
 
 
 def _enlarged(region: BoolArray, view: View, window: tuple[int, int, int, int]) -> BoolArray:
@@ -124,11 +139,11 @@ def _flooded(
     mask: BoolArray,
     zones: tuple[BoolArray, BoolArray],
     window: tuple[int, int, int, int],
-    positive: list[Pixel],
-    negative: list[Pixel],
-) -> BoolArray:
+    clicks: tuple[list[Pixel], list[Pixel]],
+) -> BoolArray | None:
     """[h, w] of the window: a cut with colours from the part in sight, connected to the mask.
 
+    None where the colours do not even tell the mask from its surroundings in sight.
     zones: [h, w] of the window, out of the beams' reach, and where the object may go there.
     """
     left, top, right, bottom = window
@@ -146,15 +161,15 @@ def _flooded(
     known_in &= ~free
     known_out = ~known_in & ~free
     if known_in.sum() < 10 or known_out.sum() < 10 or not free.any():
-        return np.zeros((height, width), bool)
+        return None
     # Beyond its reach the object has ended: this is how the sky, which no beam shows, is learnt.
     ended = ~reachable
     ended[:, :2] |= left > 0
     ended[:, -2:] |= right < view.width_px
     background, foreground = _colours_of(colours[known_in], colours[known_out | (ended & free)])
-    trimap = np.where(known_in, cv2.GC_FGD, cv2.GC_BGD).astype(np.uint8)
-    trimap[free & ~ended] = cv2.GC_PR_BGD
-    for pixels, value in ((negative, cv2.GC_BGD), (positive, cv2.GC_FGD)):
+    trimap = np.where(known_in, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap[free & ended] = cv2.GC_BGD
+    for pixels, value in zip(clicks, (cv2.GC_FGD, cv2.GC_BGD), strict=True):
         for u, v in pixels:
             at = (int((u - left) * shrink), int((v - top) * shrink))
             cv2.circle(trimap, at, 2, int(value), -1)
@@ -163,6 +178,9 @@ def _flooded(
         cv2.GC_EVAL_FREEZE_MODEL,
     )  # fmt: skip
     inside = ((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)).astype(np.uint8)
+    if _agreement(inside > 0, known_in, known_out) < _LEAST_AGREEMENT:
+        return None
+    inside[~free] = known_in[~free]
     _, label = cv2.connectedComponents(inside, connectivity=8)
     reached = np.unique(label[known_in])
     connected = np.isin(label, reached[reached > 0])
@@ -189,6 +207,12 @@ def _colours_of(inside: Picture, outside: Picture) -> tuple[FloatArray, FloatArr
         1, cv2.GC_INIT_WITH_MASK,
     )  # fmt: skip
     return background, foreground
+
+
+def _agreement(inside: BoolArray, known_in: BoolArray, known_out: BoolArray) -> float:
+    """IoU of the cut and the mask where both are in sight."""
+    hit = int((inside & known_in).sum())
+    return hit / max(int(known_in.sum()) + int((inside & known_out).sum()), 1)
 
 
 def _flows_out(reached: BoolArray, free: BoolArray) -> bool:

@@ -15,6 +15,8 @@ from inference.geometric.refinement import Rough, Window, refine
 BoolArray = npt.NDArray[np.bool_]
 Pixel = tuple[float, float]
 
+_BEYOND = 1  # beams
+
 
 def outlined(
     prepared: PreparedFrame,
@@ -33,7 +35,7 @@ def outlined(
         return region(prepared.picture(camera), positive, negative) if positive else None
     rough = rough_from_points(view, own, positive, negative)
     mask = refine(prepared.picture(camera), rough)
-    return grown(prepared.picture(camera), view, mask, positive, negative)
+    return grown(prepared.picture(camera), view, mask, own, (positive, negative))
 
 
 def rough_from_points(
@@ -53,6 +55,9 @@ def rough_from_points(
     surely = cv2.erode(likely.astype(np.uint8), small) > 0
     surely |= is_own & (view.gap <= 0.35)
     surely_not = cv2.erode((other & ~likely).astype(np.uint8), small) > 0
+    # An outline lies less than a beam beyond the outermost points, whatever a window shows there.
+    within = np.ones((2 * _BEYOND * reach + 1, 2 * _BEYOND * reach + 1), np.uint8)
+    surely_not |= cv2.dilate(likely.astype(np.uint8), within) == 0
     window = _window(view, likely, positive)
     return Rough(
         window,
