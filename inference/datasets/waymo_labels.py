@@ -2,7 +2,7 @@
 
 Keys of tracks say where they come from, so that no two kinds meet: a cuboid and its projections
 share one; camera boxes, LiDAR instances and camera instances are numbered apart by the recorder.
-What has no instance is stuff: one track per class, the same for the LiDAR and the cameras where
+What has no instance is one track per class, the same for the LiDAR and the cameras where
 both lists use the same word. Class 0 is no label.
 """
 
@@ -21,6 +21,7 @@ from inference.datasets.waymo_names import (
     CAMERA_CLASSES,
     CAMERAS,
     LIDAR_CLASSES,
+    STUFF,
     name_of,
 )
 from inference.datasets.waymo_raw import RawCuboid, RawPanoptic, RawRectangle
@@ -83,12 +84,20 @@ def lidar_masks(segmentation: Int32Array, sensor: str) -> Iterator[MaskLabel]:
             continue
         name = name_of(label_class, LIDAR_CLASSES)
         yield MaskLabel(
-            track=f"lidar:{label_class}:{instance}" if instance else f"stuff:{name}",
+            track=f"lidar:{label_class}:{instance}" if instance else _rest_of(name),
             label_class=name,
             sensor=sensor,
             mask=owner == number,
-            is_stuff=instance == 0,
+            is_stuff=name in STUFF,
         )
+
+
+def _rest_of(name: str) -> str:
+    """The key of what has no instance number: stuff, or things that nobody has numbered.
+
+    The latter are no stuff: a class that is stuff has one track, and would swallow its instances.
+    """
+    return f"stuff:{name}" if name in STUFF else f"unnumbered:{name}"
 
 
 def panoptic_masks(
@@ -109,13 +118,13 @@ def panoptic_masks(
     for number, (instance, label_class) in enumerate(owners):
         name = name_of(label_class, CAMERA_CLASSES)
         if instance == 0:
-            track = f"stuff:{name}"
+            track = _rest_of(name)
         elif instance in raw.tracked:
             track = f"camera:{raw.sequence}:{raw.tracked[instance]}"
         else:
             # Its number means nothing outside of this picture.
             track = f"camera:{timestamp_us}:{camera}:{instance}"
-        yield MaskLabel(track, name, camera, owner == number, is_stuff=instance == 0)
+        yield MaskLabel(track, name, camera, owner == number, is_stuff=name in STUFF)
 
 
 def _owners(

@@ -43,6 +43,14 @@ CAMERA_CLASSES = dict(enumerate((
 # fmt: on
 
 
+# Ground, buildings and the like: no instances, one track per class and scene. All other classes have
+# instances, even where a recording has not numbered them.
+STUFF = frozenset({
+    "ego vehicle", "building", "vegetation", "tree trunk", "curb", "road", "lane marker",
+    "road marker", "other ground", "walkable", "sidewalk", "sky", "ground", "dynamic", "static",
+})  # fmt: skip
+
+
 def name_of(number: int, names: dict[int, str]) -> str:
     """The class's name; a number that is newer than the list keeps its number."""
     return names.get(number, f"class {number}")

@@ -106,6 +106,25 @@ def test_points_of_a_sweep_are_split_by_class_and_instance():
     assert [mask.track for mask in masks.values() if mask.is_stuff] == ["stuff:road"]
 
 
+def test_cars_without_a_number_are_not_stuff():
+    """A class that is stuff has one track: all numbered cars would end in it."""
+    points = np.array([[0, 1], [5, 1], [0, 1], [0, 4]], np.int32)
+    unnumbered_car = panoptic([[CAR * DIVISOR] * 4] * 2)
+
+    masks = [
+        *lidar_masks(points, "LIDAR_TOP"),
+        *panoptic_masks(unnumbered_car, timestamp_us=5, size_px=SIZE_PX),
+    ]
+
+    assert [(mask.track, mask.label_class) for mask in masks] == [
+        ("unnumbered:car", "car"),
+        ("lidar:1:5", "car"),
+        ("unnumbered:other vehicle", "other vehicle"),
+        ("unnumbered:car", "car"),
+    ]
+    assert not any(mask.is_stuff for mask in masks)
+
+
 def test_a_class_newer_than_the_list_keeps_its_number():
     (mask,) = lidar_masks(np.array([[1, 77]], np.int32), "LIDAR_TOP")
 
