@@ -38,7 +38,8 @@ class Component:
         with self.guarded():
             if path.stat().st_size == 0:
                 raise BadScene(f"{self.file}: is empty (0 bytes)", file=self.file)
-            self._parquet = ParquetFile(path)
+            # Through a buffer: otherwise a row group's packed columns are all in memory at once.
+            self._parquet = ParquetFile(path, buffer_size=2**20, pre_buffer=False)
             self._check_size()
         self.columns = frozenset(self._parquet.schema_arrow.names)
         self._values = [
