@@ -24,7 +24,7 @@ def region(picture: Picture, positive: list[Pixel], negative: list[Pixel]) -> Bo
     height, width = picture.shape[:2]
     scale = min(1.0, _WORK_WIDTH_PX / width)
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    smooth = cv2.medianBlur(small, 5)
+    smooth = np.asarray(cv2.medianBlur(small, 5), np.uint8)
     against = [_at(pixel, scale, smooth) for pixel in negative]
     seed = np.zeros(smooth.shape[:2], bool)
     for pixel in positive:
@@ -95,7 +95,8 @@ def carried(before: Picture, after: Picture, mask: BoolArray) -> BoolArray:
         for picture in (before, after)
     )
     # From the new picture to the old one: each new pixel asks where it was.
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(second, first, None)
+    start = np.zeros((*first.shape, 2), np.float32)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(second, first, start)
     v, u = np.mgrid[: flow.shape[0], : flow.shape[1]].astype(np.float32)
     small = cv2.resize(mask.astype(np.float32), first.shape[::-1], interpolation=cv2.INTER_AREA)
     moved = cv2.remap(small, u + flow[..., 0], v + flow[..., 1], cv2.INTER_LINEAR)

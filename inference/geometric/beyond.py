@@ -17,6 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
 Pixel = tuple[float, float]
 
+_WHOLE = (0, 0, 0, 0)  # not read: the trimap says where
 _MAX_PIXELS = 16_000
 # A mask that grows to more than this many times its size has flowed out, into a wall of its colour.
 _MOST_GROWTH = 4.0
@@ -174,7 +175,7 @@ def _flooded(
             at = (int((u - left) * shrink), int((v - top) * shrink))
             cv2.circle(trimap, at, 2, int(value), -1)
     cv2.grabCut(
-        np.ascontiguousarray(colours), trimap, None, background, foreground, 1,
+        np.ascontiguousarray(colours), trimap, _WHOLE, background, foreground, 1,
         cv2.GC_EVAL_FREEZE_MODEL,
     )  # fmt: skip
     inside = ((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)).astype(np.uint8)
@@ -203,7 +204,7 @@ def _colours_of(inside: Picture, outside: Picture) -> tuple[FloatArray, FloatArr
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(1)
     cv2.grabCut(
-        np.ascontiguousarray(picture), given.reshape(height, width), None, background, foreground,
+        np.ascontiguousarray(picture), given.reshape(height, width), _WHOLE, background, foreground,
         1, cv2.GC_INIT_WITH_MASK,
     )  # fmt: skip
     return background, foreground

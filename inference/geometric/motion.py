@@ -37,6 +37,7 @@ class Sighting:
     velocity: FloatArray | None
     is_certain: bool = True
     lost: int = 0
+    is_ground: bool = False
 
     def predicted_at(self, time_s: float) -> FloatArray:
         """[3] metres, how far it will have moved."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from inference.geometric.confidence import of_picture, of_points
 from inference.geometric.frames import OpenScene, PreparedFrame
 from inference.geometric.lifting import agreeing, in_drawn, in_rectangle, lifted, rejected
 from inference.geometric.outline import outlined
@@ -116,13 +117,18 @@ def _pixels(low: float, high: float) -> slice:
 
 
 def _answers(prepared: PreparedFrame, asked: Asked, target: BoolArray) -> list[MaskPrediction]:
+    trust = of_points(
+        prepared.cloud, target, from_cloud=asked.is_in_cloud, prompts=max(asked.count, 1)
+    )
     answers = [
-        MaskPrediction(lidar, target[part], 0.5)
+        MaskPrediction(lidar, target[part], trust)
         for lidar, part in prepared.cloud.part_of.items()
         if target[part].any()
     ]
     for camera in prepared.cameras:
         mask = _in_camera(prepared, asked, camera, target)
         if mask is not None and mask.any():
-            answers.append(MaskPrediction(camera, mask.ravel(), 0.5))
+            view = prepared.view(camera)
+            sure = of_picture(view, target[view.point], mask, of_points=trust)
+            answers.append(MaskPrediction(camera, mask.ravel(), sure))
     return answers

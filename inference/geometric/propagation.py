@@ -7,20 +7,29 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from inference.geometric.alone import carried
+from inference.geometric.confidence import of_picture, of_points
 from inference.geometric.frames import OpenScene, PreparedFrame
 from inference.geometric.motion import (
-    Match,
     Sighting,
     first_sighting,
     match,
     next_sighting,
 )
 from inference.geometric.outline import outlined
+from inference.geometric.selection import ground_patch
+from inference.geometry import FloatArray
 from inference.prompts import FramePrediction, MaskPrediction
 
 BoolArray = npt.NDArray[np.bool_]
+
+# A track of which this share is ground is ground itself: a lane, a sidewalk.
+_MOSTLY_GROUND = 0.6
+# Ground this near to known ground is the same piece of it.
+_CELL_M = 0.5
+_LEAST_GROUND_POINTS = 5
 
 
 def followed(
@@ -46,11 +55,17 @@ def followed(
             yield FramePrediction(index, masks)
             continue
         before = _source(seen, prepared)
+        if before.is_ground:
+            again = _ground_again(prepared, before.model_world)
+            if again.any():
+                sightings[index] = _ground_sighting(prepared, again)
+            yield FramePrediction(index, _masks(prepared, again, 0.9))
+            continue
         time_s = prepared.frame.timestamp_us * 1e-6
         points_world = prepared.points_world()
         found = match(prepared.cloud, points_world, before, time_s)
         sightings[index] = next_sighting(before, found, points_world, time_s)
-        yield FramePrediction(index, _masks(prepared, found))
+        yield FramePrediction(index, _masks(prepared, found.target, found.fit))
 
 
 def _neighbours(index: int, known: Mapping[int, Mapping[str, BoolArray]]) -> list[int]:
@@ -86,7 +101,16 @@ def _sighting(prepared: PreparedFrame, masks: Mapping[str, BoolArray]) -> Sighti
             target[part] = masks[lidar]
     if target.sum() < 1:
         return None
+    if (target & prepared.cloud.is_ground).sum() > _MOSTLY_GROUND * target.sum():
+        return _ground_sighting(prepared, target)
     return first_sighting(prepared.points_world()[target], prepared.frame.timestamp_us * 1e-6)
+
+
+def _ground_sighting(prepared: PreparedFrame, target: BoolArray) -> Sighting:
+    """The ground as it is, not thinned to a model's few points: it does not move."""
+    points = prepared.points_world()[target]
+    time_s = prepared.frame.timestamp_us * 1e-6
+    return Sighting(time_s, points, points.mean(axis=0), np.zeros(3), is_ground=True)
 
 
 def _source(sightings: Mapping[int, Sighting], prepared: PreparedFrame) -> Sighting:
@@ -106,16 +130,39 @@ def _source(sightings: Mapping[int, Sighting], prepared: PreparedFrame) -> Sight
     return nearest
 
 
-def _masks(prepared: PreparedFrame, found: Match) -> list[MaskPrediction]:
-    if not found.target.any():
+def _masks(prepared: PreparedFrame, target: BoolArray, fit: float) -> list[MaskPrediction]:
+    """fit: 0 ... 1, how well the object of the sightings before was found again."""
+    if not target.any():
         return []
+    trust = fit * of_points(prepared.cloud, target, from_cloud=True, prompts=1)
     answers = [
-        MaskPrediction(lidar, found.target[part], 0.5)
+        MaskPrediction(lidar, target[part], trust)
         for lidar, part in prepared.cloud.part_of.items()
-        if found.target[part].any()
+        if target[part].any()
     ]
     for camera in prepared.cameras:
-        mask = outlined(prepared, camera, found.target, [], [])
+        mask = outlined(prepared, camera, target, [], [])
         if mask is not None and mask.any():
-            answers.append(MaskPrediction(camera, mask.ravel(), 0.5))
+            view = prepared.view(camera)
+            sure = of_picture(view, target[view.point], mask, of_points=trust)
+            answers.append(MaskPrediction(camera, mask.ravel(), sure))
     return answers
+
+
+def _ground_again(prepared: PreparedFrame, known_world: FloatArray) -> BoolArray:
+    """[N] the ground of which a part was known before, as far as it is level with that part."""
+    cloud = prepared.cloud
+    on_ground = np.flatnonzero(cloud.is_ground)
+    target = np.zeros(len(cloud), bool)
+    if not len(on_ground):
+        return target
+    place = prepared.points_world()[on_ground]
+    distance, _ = cKDTree(known_world[:, :2]).query(place[:, :2], distance_upper_bound=_CELL_M)
+    again = np.isfinite(distance)
+    if again.sum() < _LEAST_GROUND_POINTS:
+        return target
+    middle = np.median(place[again], axis=0)
+    nearest = np.linalg.norm(place - middle, axis=1) + np.where(again, 0, np.inf)
+    target |= ground_patch(cloud, int(on_ground[nearest.argmin()]))
+    target[on_ground[again]] = True
+    return target

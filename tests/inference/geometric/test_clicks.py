@@ -200,8 +200,8 @@ def test_positive_clicks_are_inside_and_negative_ones_outside(seed: int) -> None
     pixels = np.stack([random.integers(0, 320, 3), random.integers(0, 200, 3)], axis=1)
     signs = [True, *(random.random(2) < 0.6).tolist()]
     prompts = [
-        *(PointPrompt("TOP", tuple(points[i].tolist()), bool(s)) for i, s in zip(chosen, signs)),
-        *(PointPrompt("FRONT", (u + 0.5, v + 0.5), bool(s)) for (u, v), s in zip(pixels, signs)),
+        *(PointPrompt("TOP", tuple(points[i].tolist()), bool(s)) for i, s in zip(chosen, signs, strict=True)),
+        *(PointPrompt("FRONT", (u + 0.5, v + 0.5), bool(s)) for (u, v), s in zip(pixels, signs, strict=True)),
     ]  # fmt: skip
 
     answers = predicted(plain, *prompts)
@@ -210,6 +210,16 @@ def test_positive_clicks_are_inside_and_negative_ones_outside(seed: int) -> None
     picture = answers.get("FRONT", nothing).mask.reshape(200, 320)
     assert [bool(answers["TOP"].mask[i]) for i in chosen] == signs
     assert [bool(picture[v, u]) for u, v in pixels] == signs
+
+
+def test_confidence_is_lower_where_less_was_seen() -> None:
+    plain = Plain((Block((12, 0)), Block((48, 4))))
+
+    near, far = (predicted(plain, click_on(plain, number, LIDAR)) for number in (0, 1))
+    no_points = predicted(Plain(STREET, sensors=(CAMERA,)), click_on(plain, 0, CAMERA))
+
+    assert near["TOP"].confidence > far["TOP"].confidence
+    assert near["FRONT"].confidence > no_points["FRONT"].confidence
 
 
 def test_masks_have_no_crumbs_and_no_pinholes() -> None:

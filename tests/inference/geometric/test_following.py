@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from inference.masks import intersection_over_union
 from inference.predictor import FramePrediction, load_predictor
-from tests.inference.geometric.blocks import CAMERA, LIDAR, Block, Plain, scene_of
+from tests.inference.geometric.blocks import CAMERA, GROUND, LIDAR, Block, Plain, scene_of
 
 MOVING = Block((12, 3), velocity=(6, -1))
 PARKED = Block((14, -3))
@@ -43,6 +44,31 @@ def test_an_object_is_followed_in_the_order_asked(number: int, frames: range) ->
     for answer in answers:
         assert agreement(plain, answer, number, "TOP") > 0.75
         assert agreement(plain, answer, number, "FRONT") > 0.7
+
+
+def test_the_ground_is_followed_as_ground() -> None:
+    plain = Plain((MOVING, PARKED), length=5, speed=10)
+
+    answers = followed(plain, GROUND, known=[0], frames=range(1, 5))
+
+    for answer in answers:
+        # The whole plain is known; a patch ends 25 m around.
+        found = plain.gold(answer.frame, LIDAR)[_mask(answer, "TOP")]
+        assert len(found) > 2000
+        assert (found == GROUND).mean() > 0.97
+
+
+def test_known_frames_are_answered_with_what_is_known() -> None:
+    plain = Plain((MOVING, PARKED), length=4)
+
+    answers = followed(plain, 0, known=[0, 2], frames=range(1, 4))
+
+    assert (_mask(answers[1], "TOP") == (plain.gold(2, LIDAR) == 0)).all()
+    assert {answer.confidence for answer in answers[1].masks} == {1.0}
+
+
+def _mask(predicted: FramePrediction, sensor: str) -> npt.NDArray[np.bool_]:
+    return next(answer.mask for answer in predicted.masks if answer.sensor == sensor)
 
 
 def test_two_known_frames_lead_the_way_between_them() -> None:
