@@ -1,0 +1,94 @@
+"""Bench area `world`: how long a procedural frame takes, on one core.
+
+    python -m tests.bench.world [--full]
+
+Process time, best of several, after compilation; the first compilation is measured apart, in a
+process of its own with an empty cache.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, process_time
+
+import numpy as np
+
+from inference.world import sensors
+from inference.world.drive import DriveFrames, make_drive
+from tests.bench.report import Report
+
+_FIRST_FRAME = """
+from time import perf_counter
+start = perf_counter()
+from inference.world.drive import make_drive
+make_drive(0, rig="demo", length=1).frames[0]
+print(perf_counter() - start)
+"""
+
+
+def run(report: Report, full: bool) -> None:
+    frames = make_drive(0, rig="demo", length=200).frames
+    assert isinstance(frames, DriveFrames)
+    frames[0]  # compiles
+    noise, rig = sensors.Noise(), frames.rig
+    cast, shade, jpeg, sweep, light, whole = ([] for _ in range(6))  # type: list[list[float]]
+    for index in range(5, 200, 13 if full else 45):
+        view = frames._view(index * 0.1)
+        light.append(_best_ms(lambda i=index: frames._light(i * 0.1)))
+        lit = frames._light(index * 0.1)
+        for camera in rig.cameras:
+            hits = sensors.cast_camera(view, camera, noise)
+            picture = sensors.shade_camera(hits, view, camera, lit, noise)
+            cast.append(_best_ms(lambda c=camera, v=view: sensors.cast_camera(v, c, noise)))
+            shade.append(
+                _best_ms(
+                    lambda c=camera, h=hits, v=view, li=lit: sensors.shade_camera(
+                        h, v, c, li, noise
+                    )
+                )
+            )
+            jpeg.append(_best_ms(lambda p=picture: sensors.encode_jpeg(p)))
+        sweep.append(_best_ms(lambda i=index: frames.sweep(i)))
+        whole.append(_best_ms(lambda i=index: frames[i], times=2))
+    camera_ms = np.add(cast, np.add(shade, jpeg))
+    report.row("world", "camera 960x640", float(np.mean(camera_ms)), "ms", target="<=160")
+    report.row("world", "camera 960x640, worst", float(np.max(camera_ms)), "ms")
+    report.row("world", "of which casting", float(np.mean(cast)), "ms")
+    report.row("world", "of which shading", float(np.mean(shade)), "ms")
+    report.row("world", "sweep 64x2048", float(np.mean(sweep)), "ms", target="<=50")
+    report.row("world", "shadows and contact", float(np.mean(light)), "ms")
+    report.row("world", "frame with labels", float(np.mean(whole)), "ms")
+    start = perf_counter()
+    make_drive(1, rig="demo", length=200)
+    report.row("world", "street of a seed", 1e3 * (perf_counter() - start), "ms")
+    report.row("world", "first frame, nothing compiled", _first_frame_s(), "s", target="<=30")
+
+
+def _best_ms(work: Callable[[], object], times: int = 3) -> float:
+    best = float("inf")
+    for _ in range(times):
+        start = process_time()
+        work()
+        best = min(best, process_time() - start)
+    return best * 1e3
+
+
+def _first_frame_s() -> float:
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            [sys.executable, "-c", _FIRST_FRAME],
+            check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2],
+            env={**os.environ, "NUMBA_CACHE_DIR": cache},
+        )  # fmt: skip
+    return float(done.stdout)
+
+
+if __name__ == "__main__":
+    report = Report()
+    run(report, "--full" in sys.argv)
+    print(report.table())
