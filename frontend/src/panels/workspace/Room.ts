@@ -91,6 +91,9 @@ export class Room {
       this.cache.status.on((status) => {
         this.cacheStatus = status;
       }),
+      scene.changed.on(() => {
+        if (!scene.mayEdit && selection.tool === "click") selection.set({ tool: "select" });
+      }),
       document.changed.on(() => this.dropLostSelection()),
       selection.changed.on((fields) => {
         if (fields.has("tool")) this.handOutTool();
@@ -180,7 +183,9 @@ export class Room {
   }
 
   undo(): void {
-    if (this.mayEdit()) this.edit({ kind: "undo_last" }, "undo", "Not undone");
+    if (!this.mayEdit()) return;
+    this.edit({ kind: "undo_last" }, "undo", "Not undone");
+    for (const { id, isBad } of this.toasts) if (!isBad) this.dismiss(id); // what they say is past
   }
 
   setClassOf(track: number, label_class: number): void {
@@ -273,8 +278,9 @@ export class Room {
   }
 
   tell(words: string, isBad = false): void {
-    const toast = { id: this.nextToast++, words, isBad };
-    this.toasts = [...this.toasts.filter((one) => one.words !== words).slice(-3), toast];
+    const sentence = words.charAt(0).toUpperCase() + words.slice(1);
+    const toast = { id: this.nextToast++, words: sentence, isBad };
+    this.toasts = [...this.toasts.filter((one) => one.words !== sentence).slice(-3), toast];
     this.toastsChanged.emit();
     setTimeout(() => this.dismiss(toast.id), TOAST_MS);
   }

@@ -1,10 +1,11 @@
 import type { JSX } from "preact";
+import { memo } from "preact/compat";
 import { useRef, useState } from "preact/hooks";
 import type { Job, Track } from "@/protocol/messages";
 import { colourOfTrack, hexOfRgb } from "@/store/colours";
 import { IconButton } from "./icons";
 import type { Room } from "./Room";
-import { useNewsOf } from "./watching";
+import { only, useNewsOf } from "./watching";
 
 const RATES = [2, 5, 10, 20, 30];
 
@@ -55,7 +56,10 @@ function Controls({ room }: { room: Room }): JSX.Element {
         class="rate"
         aria-label="Frames a second"
         value={timeline.ratePerSecond}
-        onChange={(event) => timeline.setRate(Number(event.currentTarget.value))}
+        onChange={(event) => {
+          timeline.setRate(Number(event.currentTarget.value));
+          event.currentTarget.blur(); // so that the next key is a key of the workspace
+        }}
       >
         {RATES.map((rate) => (
           <option key={rate} value={rate}>
@@ -85,7 +89,7 @@ function secondsAt({ scene }: Room, frame: number): string {
 
 function FollowControls({ room }: { room: Room }): JSX.Element | null {
   const { selection, timeline, document, scene } = room;
-  useNewsOf(selection.changed, document.changed, scene.changed);
+  useNewsOf(only(selection.changed, "track"), document.changed, scene.changed);
   const [count, setCount] = useState(20);
   if (!scene.mayEdit) return null;
   const track = selection.track === null ? undefined : document.tracks.get(selection.track);
@@ -173,15 +177,8 @@ function RunningJobs({ room }: { room: Room }): JSX.Element {
 
 /** The frames from left to right: what is loaded, where each object has masks, the playhead. */
 function Scale({ room }: { room: Room }): JSX.Element {
-  const { timeline, scene, cache, document, selection, appearance } = room;
-  useNewsOf(
-    timeline.changed,
-    scene.changed,
-    cache.status,
-    document.changed,
-    selection.changed,
-    appearance.changed,
-  );
+  const { timeline, scene } = room;
+  useNewsOf(timeline.changed, scene.changed);
   const scale = useRef<HTMLDivElement>(null);
   const count = Math.max(1, scene.expectedFrames, timeline.frameCount);
   const seekTo = (clientX: number): void => {
@@ -189,9 +186,6 @@ function Scale({ room }: { room: Room }): JSX.Element {
     timeline.stop();
     timeline.seek(Math.floor(((clientX - left) / width) * count));
   };
-  const tracks = room.tracksInOrder().filter(({ mask_frames }) => mask_frames.length);
-  const selected = tracks.find(({ number }) => number === selection.track);
-  const others = tracks.filter((track) => track !== selected);
   return (
     <div class="scale-rows">
       <div
@@ -212,35 +206,61 @@ function Scale({ room }: { room: Room }): JSX.Element {
           if (event.currentTarget.hasPointerCapture(event.pointerId)) seekTo(event.clientX);
         }}
       >
-        <div class="loaded" aria-hidden="true">
-          {timeline.frameCount < count && (
-            <i class="missing" style={barStyle(timeline.frameCount, count - 1, count)} />
-          )}
-          {room.cacheStatus.loaded.map(([first, last]) => (
-            <i key={first} style={barStyle(first, last, count)} />
-          ))}
-        </div>
-        <div class="selected-row">
-          {selected ? (
-            <Ranges room={room} track={selected} count={count} />
-          ) : (
-            <span class="hint">
-              {tracks.length ? "Select an object to see where it is labelled" : ""}
-            </span>
-          )}
-        </div>
-        <div class="other-rows">
-          {others.map((track) => (
-            <div key={track.number} class="other-row" title={room.nameOf(track)}>
-              <Ranges room={room} track={track} count={count} />
-            </div>
-          ))}
-        </div>
+        <Loaded room={room} count={count} />
+        <TrackRows room={room} count={count} />
         <i class="playhead" style={barStyle(timeline.frame, timeline.frame, count)} />
       </div>
     </div>
   );
 }
+
+const Loaded = memo(({ room, count }: { room: Room; count: number }): JSX.Element => {
+  const { cache, timeline, scene } = room;
+  useNewsOf(cache.status, scene.changed);
+  return (
+    <div class="loaded" aria-hidden="true">
+      {timeline.frameCount < count && (
+        <i class="missing" style={barStyle(timeline.frameCount, count - 1, count)} />
+      )}
+      {room.cacheStatus.loaded.map(([first, last]) => (
+        <i key={first} style={barStyle(first, last, count)} />
+      ))}
+    </div>
+  );
+});
+
+/** The selected object large, the others as lines. Playing does not draw them again. */
+const TrackRows = memo(({ room, count }: { room: Room; count: number }): JSX.Element => {
+  const { document, selection, appearance } = room;
+  useNewsOf(
+    document.changed,
+    only(selection.changed, "track"),
+    only(appearance.changed, "hidden", "isolated"),
+  );
+  const tracks = room.tracksInOrder().filter(({ mask_frames }) => mask_frames.length);
+  const selected = tracks.find(({ number }) => number === selection.track);
+  const others = tracks.filter((track) => track !== selected);
+  return (
+    <>
+      <div class="selected-row">
+        {selected ? (
+          <Ranges room={room} track={selected} count={count} />
+        ) : (
+          <span class="hint">
+            {tracks.length ? "Select an object to see where it is labelled" : ""}
+          </span>
+        )}
+      </div>
+      <div class="other-rows">
+        {others.map((track) => (
+          <div key={track.number} class="other-row" title={room.nameOf(track)}>
+            <Ranges room={room} track={track} count={count} />
+          </div>
+        ))}
+      </div>
+    </>
+  );
+});
 
 function Ranges(props: { room: Room; track: Track; count: number }): JSX.Element {
   const { room, track, count } = props;

@@ -49,16 +49,21 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
   const [isBusy, setBusy] = useState(false);
   const [isSendingBack, setSendingBack] = useState(false);
   useEffect(() => {
-    api
-      .tasks(scene.project)
-      .then((tasks) => {
-        const here = tasks.filter((one) => one.scene === scene.id);
-        setTask(here.find(({ id }) => id === wanted) ?? here[0] ?? null);
-      })
-      .catch((error: unknown) => {
-        const words = error instanceof ApiError ? error.message : String(error);
-        room.tell(`The task of this scene could not be read: ${words}`, true);
-      });
+    const load = (): void => {
+      api
+        .tasks(scene.project)
+        .then((tasks) => {
+          const here = tasks.filter((one) => one.scene === scene.id);
+          setTask(here.find(({ id }) => id === wanted) ?? here[0] ?? null);
+        })
+        .catch((error: unknown) => {
+          const words = error instanceof ApiError ? error.message : String(error);
+          room.tell(`The task of this scene could not be read: ${words}`, true);
+        });
+    };
+    load();
+    window.addEventListener("focus", load); // others may have moved it on meanwhile
+    return () => window.removeEventListener("focus", load);
   }, [scene.project, scene.id, scene.mayEdit]);
   if (!task) return null;
 
@@ -78,7 +83,8 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
   const isTheirs = task.assignee !== null && !task.mine;
   const canSubmit =
     scene.mayEdit && !isTheirs && (task.state === "open" || task.state === "sent_back");
-  const canReview = isReviewer && task.state === "submitted";
+  const canAccept = isReviewer && task.state === "submitted";
+  const canSendBack = isReviewer && (task.state === "submitted" || task.state === "accepted");
   return (
     <div class="task">
       <span class={`badge ${badge}`}>{words}</span>
@@ -97,22 +103,22 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
           Submit
         </button>
       )}
-      {canReview && !isSendingBack && (
-        <>
-          <button
-            type="button"
-            class="primary"
-            disabled={isBusy}
-            onClick={() => void move(() => api.acceptTask(task.id))}
-          >
-            Accept
-          </button>
-          <button type="button" disabled={isBusy} onClick={() => setSendingBack(true)}>
-            Send back…
-          </button>
-        </>
+      {canAccept && !isSendingBack && (
+        <button
+          type="button"
+          class="primary"
+          disabled={isBusy}
+          onClick={() => void move(() => api.acceptTask(task.id))}
+        >
+          Accept
+        </button>
       )}
-      {canReview && isSendingBack && (
+      {canSendBack && !isSendingBack && (
+        <button type="button" disabled={isBusy} onClick={() => setSendingBack(true)}>
+          Send back…
+        </button>
+      )}
+      {canSendBack && isSendingBack && (
         <form
           class="send-back"
           onSubmit={(event) => {

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { memo } from "preact/compat";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { LabelClass, Track } from "@/protocol/messages";
 import { colourOfTrack, hexOfRgb } from "@/store/colours";
@@ -56,7 +57,18 @@ export function TrackPanel({ room }: { room: Room }): JSX.Element {
             </h3>
             <ul>
               {members.map((track) => (
-                <TrackRow key={track.number} room={room} track={track} labelClass={labelClass} />
+                <TrackRow
+                  key={track.number}
+                  room={room}
+                  track={track}
+                  labelClass={labelClass}
+                  mayEdit={scene.mayEdit}
+                  isHere={room.hasMaskHere(track)}
+                  isSelected={selection.track === track.number}
+                  isHovered={selection.hoveredTrack === track.number}
+                  isHidden={appearance.isHidden(track.number)}
+                  isIsolated={appearance.isolated === track.number}
+                />
               ))}
             </ul>
           </section>
@@ -112,14 +124,12 @@ function ClassChooser({ room }: { room: Room }): JSX.Element {
           <Icon name="plus" /> New <kbd>N</kbd>
         </button>
       </div>
-      <div class="classes" role="radiogroup" aria-label="Class of new objects">
+      <div class="classes">
         {room.labelClasses().map((labelClass, index) => (
-          // biome-ignore lint/a11y/useSemanticElements: a press also begins a new object
           <button
             key={labelClass.id}
             type="button"
-            role="radio"
-            aria-checked={selection.labelClass === labelClass.id}
+            aria-pressed={selection.labelClass === labelClass.id}
             onClick={() => room.beginObject(labelClass.id)}
           >
             <Swatch colour={labelClass.colour} />
@@ -132,19 +142,29 @@ function ClassChooser({ room }: { room: Room }): JSX.Element {
   );
 }
 
-function TrackRow(props: { room: Room; track: Track; labelClass: LabelClass }): JSX.Element {
-  const { room, track, labelClass } = props;
-  const { selection, appearance, scene } = room;
+interface RowProps {
+  room: Room;
+  track: Track;
+  labelClass: LabelClass;
+  mayEdit: boolean;
+  isHere: boolean; // in the frame that is shown
+  isSelected: boolean;
+  isHovered: boolean;
+  isHidden: boolean;
+  isIsolated: boolean;
+}
+
+/** Drawn again only when one of its own facts has changed: a drive has hundreds of them. */
+const TrackRow = memo((props: RowProps): JSX.Element => {
+  const { room, track, labelClass, isHere, isSelected, isHidden } = props;
+  const { selection, appearance } = room;
   const { number } = track;
-  const isSelected = selection.track === number;
-  const isHidden = appearance.isHidden(number);
-  const isHere = room.hasMaskHere(track);
   const row = useRef<HTMLLIElement>(null);
   useEffect(() => {
     if (isSelected) row.current?.scrollIntoView({ block: "nearest" });
   }, [isSelected]);
   const name = room.nameOf(track);
-  const state = [isSelected && "selected", selection.hoveredTrack === number && "hovered"];
+  const state = [isSelected && "selected", props.isHovered && "hovered"];
   return (
     <li
       ref={row}
@@ -168,7 +188,7 @@ function TrackRow(props: { room: Room; track: Track; labelClass: LabelClass }): 
         icon="isolate"
         class="on-hover"
         label={`Show ${name} alone`}
-        isPressed={appearance.isolated === number}
+        isPressed={props.isIsolated}
         onClick={() => room.toggleIsolated(number)}
       />
       <IconButton
@@ -180,10 +200,10 @@ function TrackRow(props: { room: Room; track: Track; labelClass: LabelClass }): 
           else appearance.isolate(null);
         }}
       />
-      {isSelected && scene.mayEdit && <TrackActions room={room} track={track} />}
+      {isSelected && props.mayEdit && <TrackActions room={room} track={track} />}
     </li>
   );
-}
+});
 
 function TrackActions({ room, track }: { room: Room; track: Track }): JSX.Element {
   return (
@@ -191,7 +211,10 @@ function TrackActions({ room, track }: { room: Room; track: Track }): JSX.Elemen
       <select
         aria-label="Class of this object"
         value={track.label_class}
-        onChange={(event) => room.setClassOf(track.number, Number(event.currentTarget.value))}
+        onChange={(event) => {
+          room.setClassOf(track.number, Number(event.currentTarget.value));
+          event.currentTarget.blur(); // or the next key would choose a class by its first letter
+        }}
       >
         {room.labelClasses().map(({ id, name }) => (
           <option key={id} value={id}>

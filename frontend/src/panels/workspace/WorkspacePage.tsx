@@ -1,6 +1,7 @@
 import { type JSX, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import "./workspace.css";
+import { ApiError, api } from "@/sync/api";
 import { KeyOverlay } from "./KeyOverlay";
 import { onKey } from "./keys";
 import { Panes } from "./Panes";
@@ -28,7 +29,7 @@ export function openWorkspace(
     if (room.connection.saveState.waiting > 0) event.preventDefault();
   };
   window.addEventListener("beforeunload", warn);
-  render(<Workspace room={room} task={options.task ?? null} />, root);
+  render(<Workspace room={room} sceneId={sceneId} task={options.task ?? null} />, root);
   return () => {
     window.removeEventListener("beforeunload", warn);
     render(null, root);
@@ -36,7 +37,8 @@ export function openWorkspace(
   };
 }
 
-function Workspace({ room, task }: { room: Room; task: number | null }): JSX.Element {
+function Workspace(props: { room: Room; sceneId: number; task: number | null }): JSX.Element {
+  const { room, sceneId, task } = props;
   const [areKeysShown, setKeysShown] = useState(false);
   const [enlarged, setEnlarged] = useState<number | null>(null);
   useNewsOf(room.scene.changed, room.connection.linkChanged);
@@ -56,6 +58,8 @@ function Workspace({ room, task }: { room: Room; task: number | null }): JSX.Ele
   }, [room.scene.name]);
 
   const { link } = room.connection;
+  const obstacle = useObstacle(room, sceneId);
+  if (!room.isJoined && obstacle) return <Closed why={obstacle} />;
   if (link.kind === "refused" && !room.isJoined) return <Closed why={link.why} />;
   if (!room.isJoined) return <Opening why={link.why} />;
   return (
@@ -63,7 +67,7 @@ function Workspace({ room, task }: { room: Room; task: number | null }): JSX.Ele
       <TopBar room={room} task={task} onShowKeys={() => setKeysShown(true)} />
       <ToolBar room={room} onShowKeys={() => setKeysShown(true)} />
       <main class="workspace-centre">
-        <Banner room={room} />
+        <Banner room={room} obstacle={obstacle} />
         <Panes room={room} enlarged={enlarged} onEnlarge={setEnlarged} />
       </main>
       <TrackPanel room={room} />
@@ -74,18 +78,50 @@ function Workspace({ room, task }: { room: Room; task: number | null }): JSX.Ele
   );
 }
 
+/**
+ * Why the socket cannot be had, in words; "" while it is only a matter of time. A socket that is
+ * denied says nothing, so it is asked for over HTTP.
+ */
+function useObstacle(room: Room, sceneId: number): string {
+  const [obstacle, setObstacle] = useState("");
+  useEffect(
+    () =>
+      room.connection.linkChanged.on(async ({ kind }) => {
+        if (kind === "open") setObstacle("");
+        if (kind === "lost") setObstacle(await obstacleTo(sceneId));
+      }),
+    [room, sceneId],
+  );
+  return obstacle;
+}
+
+async function obstacleTo(sceneId: number): Promise<string> {
+  try {
+    const { user } = await api.session();
+    if (!user) return "you are signed out: sign in in another tab and come back to this one";
+    await api.scene(sceneId);
+  } catch (error) {
+    if (error instanceof ApiError && error.status >= 400 && error.status < 500) {
+      return error.status === 404 ? "there is no such scene, or it is not yours" : error.message;
+    }
+  }
+  return "";
+}
+
 function cameraAt(room: Room, index: number, now: number | null): number | null {
   const camera = room.cameras()[index]?.number ?? now;
   return camera === now ? null : camera;
 }
 
 /** What stands in the way of labelling, as long as it does. */
-function Banner({ room }: { room: Room }): JSX.Element | null {
+function Banner(props: { room: Room; obstacle: string }): JSX.Element | null {
+  const { room, obstacle } = props;
   const { link } = room.connection;
-  if (link.kind === "refused") {
+  const why = link.kind === "refused" ? link.why : obstacle;
+  if (why) {
     return (
       <div class="banner danger" role="alert">
-        <span>This page is no longer connected: {link.why}.</span>
+        <span>This page is no longer connected: {why}.</span>
         <button type="button" onClick={() => location.reload()}>
           Reload
         </button>
@@ -95,7 +131,7 @@ function Banner({ room }: { room: Room }): JSX.Element | null {
   if (room.scene.mayEdit) return null;
   return (
     <div class="banner" role="status">
-      <strong>Read-only.</strong> <span>{room.scene.whyReadOnly}</span>
+      <strong>Read-only.</strong> <span>{capital(room.scene.whyReadOnly)}.</span>
     </div>
   );
 }

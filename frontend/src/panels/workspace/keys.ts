@@ -70,12 +70,17 @@ const isTyping = (target: EventTarget | null): boolean =>
   target.matches("input:not([type=range]):not([type=checkbox]), select, textarea");
 
 const isControl = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && target.matches("button, a, summary, input, [role=slider]");
+  target instanceof HTMLElement && target.matches("button, a, summary, input");
+
+/** Arrow keys move what such a control sets. */
+const hasOwnArrows = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && target.matches("input[type=range], input[type=radio]");
 
 /** True: the key was ours. */
 export function onKey(event: KeyboardEvent, room: Room, switches: Switches): boolean {
   if (event.defaultPrevented || isTyping(event.target)) return false;
   if (document.querySelector("dialog[open]")) return false;
+  if (hasOwnArrows(event.target) && /^(Arrow|Home|End)/.test(event.key)) return false;
   const hasCommand = event.ctrlKey || event.metaKey;
   if (hasCommand) return onCommandKey(event.key.toLowerCase(), event.shiftKey, room);
   if (event.altKey) return false;

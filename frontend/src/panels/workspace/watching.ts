@@ -20,3 +20,16 @@ export function useNewsOf(...emitters: Pick<Emitter<unknown>, "on">[]): void {
     };
   }, []);
 }
+
+/** Of an emitter that names what has changed: only these. */
+export function only(
+  emitter: Pick<Emitter<Set<string>>, "on">,
+  ...names: string[]
+): Pick<Emitter<unknown>, "on"> {
+  return {
+    on: (listener) =>
+      emitter.on((changed) => {
+        if (names.some((name) => changed.has(name))) listener(changed);
+      }),
+  };
+}
