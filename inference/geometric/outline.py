@@ -15,7 +15,7 @@ from inference.geometric.refinement import Rough, Window, refine
 BoolArray = npt.NDArray[np.bool_]
 Pixel = tuple[float, float]
 
-_BEYOND = 1  # beams
+_BEYOND = 0.7  # beams
 
 
 def outlined(
@@ -56,7 +56,8 @@ def rough_from_points(
     surely |= is_own & (view.gap <= 0.35)
     surely_not = cv2.erode((other & ~likely).astype(np.uint8), small) > 0
     # An outline lies less than a beam beyond the outermost points, whatever a window shows there.
-    within = np.ones((2 * _BEYOND * reach + 1, 2 * _BEYOND * reach + 1), np.uint8)
+    side = 2 * max(1, round(_BEYOND * reach)) + 1
+    within = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     surely_not |= cv2.dilate(likely.astype(np.uint8), within) == 0
     window = _window(view, likely, positive)
     return Rough(
