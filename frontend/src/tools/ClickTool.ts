@@ -63,7 +63,11 @@ export class ClickTool implements Tool {
 
   onClick(input: PointerInput): void {
     const { pick } = input;
-    if (!pick || (input.button !== 0 && input.button !== RIGHT)) return;
+    if (input.button !== 0 && input.button !== RIGHT) return;
+    if (!pick) {
+      this.sources.tell("There is nothing to click: choose a point or a pixel of the object.");
+      return;
+    }
     const isPositive = input.button === 0 && !input.alt;
     const { selection, scene } = this.sources;
     if (isPositive && !input.shift && this.isAnotherObject(pick.track)) {

@@ -144,13 +144,14 @@ test("right and Alt + left take away; the middle button is nobody's click", () =
   expect(shown().map(({ positive }) => positive)).toEqual([false, false]);
 });
 
-test("a click in the cloud is in the sweep under it, and beside any point it is nothing", () => {
+test("a click in the cloud is in the sweep under it, and beside any point it says so", () => {
   const pick = { position: [1, 2, 3], track: null, sensor: LIDAR };
   tool.onClick(input({ view: "cloud", sensor: LIDAR, pick }));
   tool.onClick(input({ view: "cloud", sensor: -1, pick: null }));
 
   expect(asked.length).toBe(1);
   expect(asked[0]!.prompts).toMatchObject([{ sensor: LIDAR, position: [1, 2, 3] }]);
+  expect(words).toEqual([expect.stringMatching(/nothing to click/)]);
 });
 
 test("a second click on a track that has no number yet waits, and does not make another track", () => {

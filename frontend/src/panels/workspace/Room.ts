@@ -105,12 +105,17 @@ export class Room {
     ];
   }
 
+  /** Ask no more: the scene cannot be had. */
+  giveUp(): void {
+    this.connection.close();
+    this.cache.close();
+  }
+
   dispose(): void {
     cancelAnimationFrame(this.animation);
     for (const stop of this.stop) stop();
     this.clickTool.dispose();
-    this.connection.close();
-    this.cache.close();
+    this.giveUp();
   }
 
   // --- what there is ---------------------------------------------------------------------------

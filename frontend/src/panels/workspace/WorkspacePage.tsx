@@ -88,7 +88,10 @@ function useObstacle(room: Room, sceneId: number): string {
     () =>
       room.connection.linkChanged.on(async ({ kind }) => {
         if (kind === "open") setObstacle("");
-        if (kind === "lost") setObstacle(await obstacleTo(sceneId));
+        if (kind !== "lost") return;
+        const why = await obstacleTo(sceneId);
+        if (why && !room.isJoined) room.giveUp();
+        setObstacle(why);
       }),
     [room, sceneId],
   );
