@@ -122,10 +122,22 @@ export function Panes(props: {
   );
 }
 
+/** The pane; null, and a word to the person, where the browser cannot draw it. */
+function drawn<T>(room: Room, what: string, make: () => T): T | null {
+  try {
+    return make();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    room.tell(`The ${what} cannot be drawn (${why}): this browser must offer WebGL 2.`, true);
+    return null;
+  }
+}
+
 function CloudPane({ room, place }: { room: Room; place: Partial<Place> }): JSX.Element {
   const view = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const cloud = new Viewport3D(view.current!, room);
+    const cloud = drawn(room, "cloud", () => new Viewport3D(view.current!, room));
+    if (!cloud) return;
     room.cloud = cloud;
     cloud.setTool(room.tool);
     return () => {
@@ -159,7 +171,10 @@ function CameraPane(props: {
   const { room, camera, isLarge, shortcut } = props;
   const view = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const picture = new ImageViewport(view.current!, camera.number, room);
+    const picture = drawn(room, `picture of ${camera.name}`, () => {
+      return new ImageViewport(view.current!, camera.number, room);
+    });
+    if (!picture) return;
     room.pictures.set(camera.number, picture);
     picture.setTool(room.tool);
     return () => {

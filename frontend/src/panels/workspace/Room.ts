@@ -1,5 +1,4 @@
 import { type CacheStatus, FrameCache } from "@/assets/FrameCache";
-import { spansOfRuns } from "@/geometry/masks";
 import type { Edit, LabelClass, Sensor, Track } from "@/protocol/messages";
 import { Appearance } from "@/store/Appearance";
 import { Emitter } from "@/store/Emitter";
@@ -17,6 +16,7 @@ import { SelectTool } from "@/tools/SelectTool";
 import type { ImageViewport } from "@/viewport/ImageViewport";
 import type { PointerInput, Tool } from "@/viewport/Tool";
 import type { Viewport3D } from "@/viewport/Viewport3D";
+import { extentOf, pointsOfTrack } from "./trackExtent";
 
 export interface Toast {
   id: number;
@@ -354,23 +354,9 @@ export class Room {
       this.cloud?.flyTo(box.centre_ego, 2.5 * Math.max(...box.size));
       return true;
     }
-    const points = this.pointsOf(track);
-    if (!points.length) return false;
-    const [low, high] = [0, 1, 2].reduce<[number[], number[]]>(
-      ([lows, highs], axis) => {
-        const values = points.map((point) => point[axis]!).sort((a, b) => a - b);
-        // Without the few points that a mask catches on the wall behind.
-        const cut = Math.floor(values.length * 0.05);
-        return [
-          [...lows, values[cut]!],
-          [...highs, values[values.length - 1 - cut]!],
-        ];
-      },
-      [[], []],
-    );
-    const size = Math.max(...high.map((value, axis) => value - low[axis]!), 2);
-    const centre = high.map((value, axis) => (value + low[axis]!) / 2);
-    this.cloud?.flyTo(centre, Math.min(LONGEST_FLIGHT_M, 2.5 * size));
+    const extent = extentOf(pointsOfTrack(this.document, this.cache, this.timeline.frame, track));
+    if (!extent) return false;
+    this.cloud?.flyTo(extent.centre, Math.min(LONGEST_FLIGHT_M, 2.5 * extent.size));
     return true;
   }
 
@@ -380,24 +366,5 @@ export class Room {
       if (this.timeline.frame !== frame || this.flyNow(track)) stop();
     });
     setTimeout(stop, 3000);
-  }
-
-  /** [x, y, z] in ego of the track's LiDAR points in the timeline's frame. */
-  private pointsOf(track: number): number[][] {
-    const { frame } = this.timeline;
-    return this.document.masksOf(track, frame).flatMap(({ sensor, runs }) => {
-      const sweep = this.cache.sweep(frame, sensor);
-      if (!sweep) return [];
-      const spans = spansOfRuns(runs);
-      const points: number[][] = [];
-      for (let index = 0; index < spans.length; index += 2) {
-        for (let point = spans[index]!; point < spans[index + 1]!; point++) {
-          points.push(
-            sweep.lowCorner.map((low, axis) => low + sweep.stepM * sweep.points[point * 4 + axis]!),
-          );
-        }
-      }
-      return points;
-    });
   }
 }

@@ -69,9 +69,11 @@ beforeEach(() => {
   root = document.body.appendChild(document.createElement("div"));
 });
 
-afterEach(() => {
+afterEach(async () => {
+  await settle(); // what is waiting to begin must not begin after the end
   render(null, root);
   root.remove();
+  await settle();
 });
 
 test("objects are grouped by class in the project's order, with counts", () => {
