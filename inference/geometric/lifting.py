@@ -13,12 +13,15 @@ from inference.geometric.frames import Cloud, PreparedFrame
 
 Int32Array = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
+Picture = npt.NDArray[np.uint8]
 Pixel = tuple[float, float]
 Rectangle = tuple[float, float, float, float]
 
 # Pieces of one object are at most this far apart: a car's mirror, a tree's crown and trunk.
 _PIECES_GAP_M = 0.8
 _MOSTLY = 0.6
+_FIRST_ROWS = 2.5  # beams below the highest return of a column
+_SKY_WIDTH_PX = 160
 
 
 def lifted(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:
@@ -39,14 +42,47 @@ def lifted(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:
     around = around[np.argsort(away[around])][:24]
     number = cloud.cluster[view.point[around]]
     if not (number >= 0).any():
-        return None
+        return standing_below(prepared, camera, pixel)
     common = np.bincount(number[number >= 0]).argmax()
     own = around[number == common]
     side = np.sign(view.pixels[own] - np.array(pixel, np.float32))
     encloses = ((side.min(axis=0) < 0) & (side.max(axis=0) > 0)).all()
     if len(own) < _MOSTLY * len(around) or not encloses:
-        return None
+        return standing_below(prepared, camera, pixel)
     return int(view.point[own[0]])
+
+
+def standing_below(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:
+    """The point where what is seen above the beams comes down into them: a post, a crown.
+
+    Straight below the pixel, the nearest object among the first rows of returns; None where the
+    picture shows sky from the pixel to its upper edge.
+    """
+    view, cloud = prepared.view(camera), prepared.cloud
+    beside = np.abs(view.pixels[:, 0] - pixel[0]) / view.reach_px[:, 0]
+    column = np.flatnonzero((beside < 0.8) & view.is_real)
+    column = column[cloud.cluster[view.point[column]] >= 0]
+    if not len(column) or (view.pixels[column, 1] < pixel[1]).any():
+        return None
+    if is_sky(prepared.picture(camera), pixel):
+        return None
+    down = (view.pixels[column, 1] - view.pixels[column, 1].min()) / view.reach_px[column, 1]
+    first = column[down < _FIRST_ROWS]
+    return int(view.point[first[view.depth_m[first].argmin()]])
+
+
+def is_sky(picture: Picture, pixel: Pixel) -> bool:
+    """Whether a pixel looks like the smooth, bright band along the upper edge of a picture."""
+    scale = _SKY_WIDTH_PX / picture.shape[1]
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    u = min(int(pixel[0] * scale), small.shape[1] - 1)
+    v = min(int(pixel[1] * scale), small.shape[0] - 1)
+    around = small[max(0, v - 1) : v + 2, max(0, u - 1) : u + 2].astype(np.float32)
+    above = small[: v + 1, u].astype(np.float32)
+    own = around.mean(axis=(0, 1))
+    is_bright = own.mean() >= small.mean() and own[0] >= own[2] - 4  # not redder than blue
+    is_plain = float(around.std(axis=(0, 1)).max()) < 6
+    return bool(is_bright and is_plain and np.abs(above - own).max() < 40)
 
 
 def rejected(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:

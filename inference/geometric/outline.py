@@ -16,6 +16,8 @@ BoolArray = npt.NDArray[np.bool_]
 Pixel = tuple[float, float]
 
 _BEYOND = 0.7  # beams
+_ALOFT = 1.5  # beams from the nearest return
+_MOST_OF_PICTURE = 0.25  # a region larger than that has flowed into what is behind
 
 
 def outlined(
@@ -35,7 +37,31 @@ def outlined(
         return region(prepared.picture(camera), positive, negative) if positive else None
     rough = rough_from_points(view, own, positive, negative)
     mask = refine(prepared.picture(camera), rough)
-    return grown(prepared.picture(camera), view, mask, own, (positive, negative))
+    mask = grown(prepared.picture(camera), view, mask, own, (positive, negative))
+    aloft = [
+        pixel
+        for pixel in positive
+        if view.gaps_to(pixel).min() > _ALOFT and not _hangs_on(mask, view, own, pixel)
+    ]
+    if aloft:
+        # What was clicked above the beams belongs to it, whatever the colours in sight are.
+        shown = region(prepared.picture(camera), aloft, negative)
+        if shown.mean() < _MOST_OF_PICTURE:
+            mask |= shown & _out_of_reach(view)
+    return mask
+
+
+def _hangs_on(mask: BoolArray, view: View, own: BoolArray, pixel: Pixel) -> bool:
+    """Whether the mask [H, W] leads from a pixel straight down to the object's highest point."""
+    column, row = int(pixel[0]), int(pixel[1])
+    path = mask[row : max(row + 1, int(view.pixels[own, 1].min())), column]
+    return bool(path.mean() > 0.7)
+
+
+def _out_of_reach(view: View) -> BoolArray:
+    """[H, W] of the picture: farther from every return than neighbouring beams are apart."""
+    whole = (0, 0, view.width_px, view.height_px)
+    return _full_size(view.gap > 1.0, view, whole)
 
 
 def rough_from_points(
