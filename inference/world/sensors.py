@@ -111,12 +111,13 @@ class Hits:
 
 @dataclass
 class Noise:
-    """Tables the kernels read, made once: texture noise and film grain."""
+    """Tables the kernels read, made once: texture noise, film grain and the film's curve."""
 
     texture: Float32Array = field(default_factory=casting.noise_table)
     grain: Float32Array = field(
         default_factory=lambda: np.random.default_rng(11).random((256, 256 + 512), np.float32)
     )
+    film: Float32Array = field(default_factory=shading.film_curve)
 
 
 def paving_of(street: Street) -> Paving:
@@ -232,7 +233,7 @@ def shade_camera(
     shading.shade(hits.rays, 1 / lens.fx, hits.distance, hits.solid_at, hits.solids, view.paving,
                   light, noise.texture, CAMERA_RANGE_M, np.empty(9, np.int32), linear)  # fmt: skip
     picture = np.empty(linear.shape, np.uint8)
-    shading.develop(linear, 0.62 if light.clouds < 0.6 else 0.72, noise.grain, picture)
+    shading.develop(linear, 0.62 if light.clouds < 0.6 else 0.72, noise.grain, noise.film, picture)
     return picture
 
 

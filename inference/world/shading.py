@@ -273,23 +273,34 @@ def shade(
             out[v, u, 0], out[v, u, 1], out[v, u, 2] = red * share, green * share, blue * share
 
 
+_BRIGHTEST = 16.0  # linear light beyond which film is white all the same
+
+
+def film_curve() -> Float32Array:
+    """[4096] grey levels 0..255 by the square root of linear light, 0.._BRIGHTEST.
+
+    Narkowicz's fit of the ACES film curve, then gamma 2.2; the root keeps the steps in the dark small.
+    """
+    e = _BRIGHTEST * np.linspace(0, 1, 4096) ** 2
+    film = e * (2.51 * e + 0.03) / (e * (2.43 * e + 0.59) + 0.14)
+    return (255 * np.clip(film, 0, 1) ** (1 / 2.2)).astype(np.float32)
+
+
 @kernel
 def develop(
-    light: Float32Array, exposure: float, grain: Float32Array, out: npt.NDArray[np.uint8]
-) -> None:
-    """Linear light [H, W, 3] to an 8-bit picture: vignette, film curve, gamma, grain [h, w]."""
+    light: Float32Array, exposure: float, grain: Float32Array, curve: Float32Array,
+    out: npt.NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Linear light [H, W, 3] to an 8-bit picture: vignette, film curve, grain [256, >= 768]."""
     height, width = out.shape[:2]
     for v in range(height):
         for u in range(width):
             x, y = (u - width / 2) / width, (v - height / 2) / height
-            k = exposure * (1 - 0.45 * (x * x + y * y))
-            noise = (grain[v & 255, (u + 97 * (v >> 8)) & 255] - 0.5) * 0.022
+            k = exposure * (1 - 0.45 * (x * x + y * y)) / _BRIGHTEST
+            noise = (grain[v & 255, (u & 255) + 97 * ((v >> 8) & 3)] - 0.5) * 5.6 + 0.5
             for c in range(3):
-                e = light[v, u, c] * k
-                # Narkowicz's fit of the ACES film curve.
-                e = e * (2.51 * e + 0.03) / (e * (2.43 * e + 0.59) + 0.14)
-                e = min(1.0, max(0.0, e)) ** (1 / 2.2) + noise
-                out[v, u, c] = int(min(255.0, max(0.0, e * 255 + 0.5)))
+                e = math.sqrt(min(1.0, max(0.0, light[v, u, c] * k)))
+                out[v, u, c] = int(min(255.0, max(0.0, curve[int(e * 4095 + 0.5)] + noise)))
 
 
 @kernel
