@@ -189,6 +189,12 @@ def save_predicted_masks(
                 "prompts": prompts or [],
             }
             revision.put_masks(row, new)
+            # A sensor without an answer does not see the object: an older guess there is wrong now.
+            answered = [readings[mask.sensor].pk for mask in masks]
+            elsewhere = [reading.pk for reading in readings.values() if reading.pk not in answered]
+            revision.close_masks(
+                row.masks.filter(reading__in=elsewhere).exclude(source=Source.PERSON)
+            )
             return row.number
     except AlreadyApplied as applied:
         edit = Edit.objects.get(document=scene_id, revision=applied.revision)

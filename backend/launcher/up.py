@@ -170,7 +170,8 @@ def programs(data: Data, settings: Mapping[str, str], listening: int) -> list[Pr
                 *("-Q", "model", "-P", "solo", "-n", "model@%h"),
             ),
             data.logs / "model.log",
-            settings,
+            # Several maths threads on few cores wait for each other longer than one works.
+            {**settings, "OMP_NUM_THREADS": settings.get("OMP_NUM_THREADS", "1")},
             stopping=working,
             death_signal=signal.SIGQUIT,
         ),

@@ -2,8 +2,9 @@
 
 Control socket (`/ws/scenes/<id>/control`): JSON both ways. News of labels is one message,
 `labels_changed`: the difference between two revisions. A browser applies it when its own revision
-is `from_revision` or later (and before `revision`); when it is earlier it asks `catch_up` and gets
-the same message with all that it missed. The first load is a `snapshot`.
+is `from_revision`, and passes over what ends at or before its own. In any other case it asks
+`catch_up` and gets the same message from its own revision on: a difference that begins earlier says
+nothing of a mask that came and went within it. The first load is a `snapshot`.
 
 Bulk socket (`/ws/scenes/<id>/bulk`): requests are JSON, answers are binary (binary.py). The server
 sends no more bytes than the browser has given credit for.

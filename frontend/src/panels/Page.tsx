@@ -46,10 +46,10 @@ export function useLoaded<T>(
   const [round, setRound] = useState(0);
   useEffect(() => {
     let isCurrent = true;
-    let timer = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const load = async () => {
       if (document.hidden) {
-        timer = window.setTimeout(load, 1000);
+        timer = setTimeout(load, 1000);
         return;
       }
       try {
@@ -57,17 +57,17 @@ export function useLoaded<T>(
         if (!isCurrent) return;
         setValue(fetched);
         setError("");
-        if (again(fetched)) timer = window.setTimeout(load, 1000);
+        if (again(fetched)) timer = setTimeout(load, 1000);
       } catch (failure) {
         if (!isCurrent) return;
         setError(wordsFor(failure));
-        timer = window.setTimeout(load, 5000);
+        timer = setTimeout(load, 5000);
       }
     };
     void load();
     return () => {
       isCurrent = false;
-      window.clearTimeout(timer);
+      clearTimeout(timer);
     };
   }, [key, round]);
   return { value, error, reload: () => setRound((n) => n + 1) };

@@ -244,6 +244,18 @@ def test_a_propagation_leaves_a_persons_masks_alone(scene, ann):
     assert state(scene)[track, 1, LIDAR] == drawn
 
 
+def test_an_older_guess_goes_where_the_object_is_no_longer_seen(scene, ann):
+    track = create(scene, ann)
+    save_predicted(scene, ann, track, 1, uuid4())
+
+    actions.save_predicted_masks(
+        scene.pk, [], frame=1, track=track, label_class=None, operation_id=uuid4(), group=uuid4(),
+        by=ann, tool="propagate", model="stub", model_version="1", keep_human=True,
+    )  # fmt: skip
+
+    assert state(scene) == {}
+
+
 def save_predicted(scene, by, track: int, frame: int, group: UUID) -> None:
     actions.save_predicted_masks(
         scene.pk, [PredictedMask(LIDAR, runs_of(frame, frame + 1), 0.8)], frame=frame,
