@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import shared_task
@@ -49,11 +50,22 @@ def run_claimed(job: Job, work: Work, *, expected: tuple[type[Exception], ...]) 
 
     A report's "summary" becomes the job's last message.
     """
-    try:
+    with ending(job, expected=expected, broke="an unexpected error"):
         if job.cancel_requested:
             raise actions.Cancelled
         with lease.kept(job):
             report = work(job)
+        actions.finish(job, message=str((report or {}).get("summary", "")), report=report)
+
+
+@contextmanager
+def ending(job: Job, *, expected: tuple[type[Exception], ...], broke: str) -> Iterator[None]:
+    """Whatever ends the body before it finishes the job, the job is ended in the right way.
+
+    `broke`: what to tell a person of an error that nobody expected.
+    """
+    try:
+        yield
     except actions.LostLease:
         logger.warning("job %s was taken over by another worker", job.pk)
     except actions.Cancelled:
@@ -61,7 +73,5 @@ def run_claimed(job: Job, work: Work, *, expected: tuple[type[Exception], ...]) 
     except expected as error:
         actions.fail(job, str(error))
     except Exception as error:
-        logger.exception("job %s broke", job.pk)
-        actions.fail(job, f"an unexpected error: {type(error).__name__}: {error}")
-    else:
-        actions.finish(job, message=str((report or {}).get("summary", "")), report=report)
+        logger.exception("job %s (%s) broke", job.pk, job.kind)
+        actions.fail(job, f"{broke}: {type(error).__name__}: {error}")

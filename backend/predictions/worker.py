@@ -35,6 +35,7 @@ from backend.annotations.errors import InvalidEdit
 from backend.annotations.models import Source
 from backend.jobs import actions as jobs
 from backend.jobs.models import Job, Kind, State
+from backend.jobs.tasks import ending
 from backend.predictions import actions
 from backend.predictions.models import ModelWorker, SceneHold
 from backend.predictions.queries import clicks_list, queue_of, request_of, scene_of
@@ -123,15 +124,9 @@ class Resident:
         job = jobs.claim(job_id, worker=self.name)
         if job is None:
             return
-        try:
+        with ending(job, expected=(InvalidEdit,), broke="the model failed on this click"):
             with self.turns.click():
                 self._answer(job)
-        except InvalidEdit as error:
-            jobs.fail(job, str(error))
-        except Exception as error:
-            logger.exception("click job %s broke", job_id)
-            jobs.fail(job, f"the model failed on this click: {type(error).__name__}: {error}")
-        else:
             jobs.finish(job)
 
     def _answer(self, job: Job) -> None:
@@ -168,18 +163,8 @@ class Resident:
         job = jobs.claim(job_id, worker=self.name)
         if job is None:
             return
-        try:
+        with ending(job, expected=(InvalidEdit,), broke="following the track failed"):
             self._follow(job)
-        except jobs.LostLease:
-            logger.warning("propagation %s was taken over by another worker", job_id)
-        except jobs.Cancelled:
-            jobs.cancelled(job)
-        except InvalidEdit as error:
-            jobs.fail(job, str(error))
-        except Exception as error:
-            logger.exception("propagation %s broke", job_id)
-            jobs.fail(job, f"following the track failed: {type(error).__name__}: {error}")
-        else:
             jobs.finish(job, message=f"{job.done} frames")
 
     def _follow(self, job: Job) -> None:
