@@ -20,9 +20,9 @@ from backend.annotations.errors import Frozen, InvalidEdit
 from backend.annotations.models import Document
 from backend.jobs import actions as jobs
 from backend.jobs import bell
-from backend.jobs.models import ENDED, Job, Kind, State
+from backend.jobs.models import Job, Kind, State
 from backend.predictions.models import SceneHold
-from backend.predictions.queries import clicks_list, queue_of, scene_of, worker_for
+from backend.predictions.queries import clicks_list, holder_of, least_busy, queue_of, scene_of
 from backend.protocol import messages
 from backend.scenes.models import Reading, Scene
 
@@ -130,17 +130,12 @@ def _job_once(
 
 def _hold(scene_id: int) -> str:
     """The name of the scene's worker; a scene whose worker died moves to a live one."""
-    worker = worker_for(scene_id)
+    if holder := holder_of(scene_id):
+        return holder.name
+    worker = least_busy()
     if worker is None:
         raise NoWorker
-    now = timezone.now()
-    fresh = SceneHold.objects.filter(
-        scene=scene_id, worker=worker, used_at__gt=now - timedelta(minutes=1)
-    )
-    if not fresh.exists():
-        SceneHold.objects.update_or_create(
-            scene_id=scene_id, defaults={"worker": worker, "used_at": now}
-        )
+    SceneHold.objects.update_or_create(scene_id=scene_id, defaults={"worker": worker})
     return worker.name
 
 
@@ -150,6 +145,8 @@ def _ring_click(job: Job, worker: str) -> None:
 
 def _supersede_older_clicks(scene: Scene, message: messages.AddPrompt, by: User) -> None:
     """Latest click wins: mine on the same track and frame that still wait need no answer."""
+    if message.track is None:
+        return  # each makes a track of its own
     older = Job.objects.filter(
         scene_id=scene.pk,
         kind=Kind.CLICK,
@@ -158,9 +155,7 @@ def _supersede_older_clicks(scene: Scene, message: messages.AddPrompt, by: User)
         parameters__track=message.track,
         parameters__frame=message.frame,
     ).exclude(request_id=UUID(message.request_id))
-    if message.track is None:
-        return  # each makes a track of its own
-    for job in older.exclude(state__in=ENDED):
+    for job in older:
         jobs.supersede(job)
 
 

@@ -18,4 +18,3 @@ class SceneHold(models.Model):
 
     scene = models.OneToOneField("scenes.Scene", on_delete=models.CASCADE, primary_key=True)
     worker = models.ForeignKey(ModelWorker, on_delete=models.CASCADE, related_name="holds")
-    used_at = models.DateTimeField()

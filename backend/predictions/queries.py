@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from backend.jobs.models import Job
-from backend.predictions.models import ModelWorker, SceneHold
+from backend.predictions.models import ModelWorker
 
 # A worker renews its heartbeat every 2 s; three missed ones and it counts as dead.
 ALIVE = timedelta(seconds=7)
@@ -19,15 +19,17 @@ def live_workers() -> QuerySet[ModelWorker]:
     return ModelWorker.objects.filter(heartbeat_at__gt=timezone.now() - ALIVE)
 
 
+def holder_of(scene_id: int) -> ModelWorker | None:
+    """The live worker that holds the scene, if there is one."""
+    return live_workers().filter(holds__scene=scene_id).first()
+
+
 def worker_for(scene_id: int) -> ModelWorker | None:
     """The live worker that holds the scene, else the one with the fewest scenes, else None."""
-    hold = (
-        SceneHold.objects.filter(scene=scene_id, worker__in=live_workers())
-        .select_related("worker")
-        .first()
-    )
-    if hold:
-        return hold.worker
+    return holder_of(scene_id) or least_busy()
+
+
+def least_busy() -> ModelWorker | None:
     return live_workers().annotate(scenes=Count("holds")).order_by("scenes", "name").first()
 
 

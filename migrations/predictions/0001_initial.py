@@ -27,7 +27,6 @@ class Migration(migrations.Migration):
             name='SceneHold',
             fields=[
                 ('scene', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='scenes.scene')),
-                ('used_at', models.DateTimeField()),
                 ('worker', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='holds', to='predictions.modelworker')),
             ],
         ),
