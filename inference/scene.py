@@ -191,7 +191,10 @@ class Frames(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Frame: ...
-    def __iter__(self) -> Iterator[Frame]: ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(len(self)):
+            yield self[index]
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image as PillowImage
+from rest_framework.test import APIClient
 
 from backend.accounts.models import User
 from backend.annotations.actions import create_document
@@ -21,6 +22,7 @@ from inference.scene import (
     CuboidLabel,
     Frame,
     FrameLabels,
+    Frames,
     Image,
     MaskLabel,
     RectangleLabel,
@@ -38,7 +40,7 @@ CAR_POINTS = slice(0, 40)  # the points that stand on the car, in every frame
 EGO_FROM_CAMERA = rigid([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], [1.5, 0, 1.6])
 
 
-class FrameList:
+class FrameList(Frames):
     """Frames kept in memory, counting how often each was read."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
@@ -51,10 +53,6 @@ class FrameList:
     def __getitem__(self, index: int, /) -> Frame:
         self.reads.append(index)
         return self._frames[index]
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index in range(len(self)):
-            yield self[index]
 
 
 def build_jpeg(width_px: int = WIDTH_PX, height_px: int = HEIGHT_PX, shade: int = 0) -> bytes:
@@ -147,6 +145,13 @@ def build_user(
     if project is not None:
         set_member(project, user, role)
     return user
+
+
+def client_of(user: User) -> APIClient:
+    """An API client in which the person is signed in."""
+    client = APIClient()
+    client.force_login(user)
+    return client
 
 
 def build_stored_scene(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -98,7 +97,7 @@ def reading(scene_id: int, frame: int, sensor: int) -> Reading | None:
     )
 
 
-class StoredFrames:
+class StoredFrames(sensed.Frames):
     """The frames of a stored scene, read from storage one at a time (inference.scene.Frames)."""
 
     def __init__(self, scene: Scene) -> None:
@@ -106,10 +105,6 @@ class StoredFrames:
 
     def __len__(self) -> int:
         return self._scene.frames.count()
-
-    def __iter__(self) -> Iterator[sensed.Frame]:
-        for index in range(len(self)):
-            yield self[index]
 
     def __getitem__(self, index: int, /) -> sensed.Frame:
         try:

@@ -24,6 +24,7 @@ from inference.scene import (
     Float64Array,
     Frame,
     FrameLabels,
+    Frames,
     Image,
     MaskLabel,
     RectangleLabel,
@@ -150,7 +151,7 @@ class History:
         return list(layout.rows_of(self._files.table(name).read()))
 
 
-class _Frames:
+class _Frames(Frames):
     def __init__(self, files: _Files, described: dict[str, Any], history: History) -> None:
         self._files, self._history = files, history
         self._rows: list[dict[str, Any]] = described["frames"]
@@ -161,10 +162,6 @@ class _Frames:
 
     def __len__(self) -> int:
         return len(self._rows)
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index in range(len(self)):
-            yield self[index]
 
     def __getitem__(self, index: int, /) -> Frame:
         if not 0 <= index < len(self):

@@ -29,6 +29,7 @@ from inference.scene import (
     Float64Array,
     Frame,
     FrameLabels,
+    Frames,
     Image,
     MaskLabel,
     Scene,
@@ -154,17 +155,13 @@ def _camera(layout: _Layout, name: str, described: Mapping[str, Any]) -> Sensor:
     return Sensor(name, SensorKind.CAMERA, Calibration(ego_from_camera, lens, shutter))
 
 
-class _Frames:
+class _Frames(Frames):
     def __init__(self, layout: _Layout, rows: list[Any]) -> None:
         self._layout, self._rows = layout, rows
         self._ego_from_sensor = {s.name: s.calibration.ego_from_sensor for s in layout.sensors}
 
     def __len__(self) -> int:
         return len(self._rows)
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index in range(len(self)):
-            yield self[index]
 
     def __getitem__(self, index: int, /) -> Frame:
         if not 0 <= index < len(self):

@@ -9,7 +9,7 @@ Axes of cameras and the rule for pixels: waymo_sensors.py.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -40,6 +40,7 @@ from inference.scene import (
     Float64Array,
     Frame,
     FrameLabels,
+    Frames,
     Image,
     MaskLabel,
     RectangleLabel,
@@ -142,7 +143,7 @@ def _report_missing(
             report(None, f"camera {CAMERAS[number]} has images but no calibration; left out")
 
 
-class _Frames:
+class _Frames(Frames):
     def __init__(
         self,
         segment: Segment,
@@ -159,10 +160,6 @@ class _Frames:
 
     def __len__(self) -> int:
         return len(self._recorded)
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index in range(len(self)):
-            yield self[index]
 
     def __getitem__(self, index: int, /) -> Frame:
         if not 0 <= index < len(self):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from inference.scene import (
     CuboidLabel,
     Frame,
     FrameLabels,
+    Frames,
     Image,
     MaskLabel,
     Scene,
@@ -59,7 +60,7 @@ class _Rendering:
     ids: Mapping[str, Int32Array]
 
 
-class DriveFrames:
+class DriveFrames(Frames):
     """The frames of a drive (see `inference.scene.Frames`), and their gold."""
 
     def __init__(self, street: Street, rig: Rig, length: int) -> None:
@@ -75,10 +76,6 @@ class DriveFrames:
 
     def __len__(self) -> int:
         return self._length
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index in range(self._length):
-            yield self[index]
 
     def __getitem__(self, index: int, /) -> Frame:
         """Render frame `index`, pictures and all; negative indices count from the end."""
