@@ -210,6 +210,12 @@ def _root(parent: Int32Array, i: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _unite(parent: Int32Array, i: int, j: int) -> None:
+    a, b = _root(parent, i), _root(parent, j)
+    parent[max(a, b)] = min(a, b)
+
+
+@njit(cache=True, nogil=True)
 def _roots(parent: Int32Array) -> Int32Array:
     out = np.empty_like(parent)
     for i in range(len(parent)):
@@ -272,5 +278,4 @@ def _adopt(point_at, row, column, points, is_object, reach, parent):  # type: ig
                 if distance < nearest:
                     nearest, found = distance, j
         if found >= 0:
-            a, b = _root(parent, i), _root(parent, found)
-            parent[max(a, b)] = min(a, b)
+            _unite(parent, i, found)
