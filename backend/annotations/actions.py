@@ -169,7 +169,9 @@ def save_predicted_masks(
                     frame__scene=scene_id, frame__index=frame
                 ).select_related("sensor")
             }
-            new = [_new_mask(readings[mask.sensor], mask) for mask in masks]
+            # A click is a person's judgement of this frame, whoever drew the outline.
+            source = Source.MODEL if keep_human else Source.PERSON
+            new = [_new_mask(readings[mask.sensor], mask, source) for mask in masks]
             if keep_human:
                 human = set(
                     row.masks.filter(until_revision=None, source=Source.PERSON).values_list(
@@ -177,11 +179,6 @@ def save_predicted_masks(
                     )
                 )
                 new = [mask for mask in new if mask.reading_id not in human]
-            if not keep_human:
-                # A click is a person's judgement of this frame, whoever drew the outline.
-                new = [
-                    NewMask(m.reading_id, m.runs, m.area, Source.PERSON, m.confidence) for m in new
-                ]
             revision.change = {
                 "kind": "predicted_masks",
                 "track": row.number,
@@ -201,9 +198,9 @@ def save_predicted_masks(
         return int(edit.change["track"])
 
 
-def _new_mask(reading: Reading, mask: PredictedMask) -> NewMask:
+def _new_mask(reading: Reading, mask: PredictedMask, source: str) -> NewMask:
     area = run_lengths.check_runs(mask.runs, reading.size)
-    return NewMask(reading.pk, mask.runs, area, Source.MODEL, mask.confidence)
+    return NewMask(reading.pk, mask.runs, area, source, mask.confidence)
 
 
 def freeze(scene_id: int, *, why: str) -> int:

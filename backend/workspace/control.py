@@ -41,8 +41,7 @@ class ControlConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.scene_id = int(self.scope["url_route"]["kwargs"]["scene_id"])
         self.user_id = user_id_of(self.scope.get("user"))
         self.connection = uuid4().hex
-        self.access = await in_database(access, self.user_id, self.scene_id)
-        if self.access is None:
+        if await in_database(access, self.user_id, self.scene_id) is None:
             # Refused in the handshake: a stranger learns nothing, not even whether it exists.
             await self.close()
             return
@@ -74,7 +73,6 @@ class ControlConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 messages.CLOSE_NOT_ALLOWED, "you no longer have access to this scene"
             )
             return
-        self.access = now
         try:
             await self._handle(message, now)
         except (InvalidEdit, predictions.NoWorker) as error:
