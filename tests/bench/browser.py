@@ -1,6 +1,6 @@
 """Bench area `browser`: from asking for a sweep to its points in a GPU buffer, against float32.
 
-    python -m tests.bench.browser [--full] [--json FILE]
+    python3 manage.py bench browser [--full] [--json FILE]
 
 A real Chromium, a real socket, the product's own bulk socket and decoder. The three ways take
 turns, so that a slow moment of the machine meets all of them. Measured over loopback, where the
@@ -9,9 +9,6 @@ browser's own intake is the limit, and (`link`) as over a network of 100 Mbit/s.
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
 from statistics import median
 
 from tests.bench.page import bench_page
@@ -47,19 +44,3 @@ def measure(*, full: bool = False) -> dict[str, float]:
             figures[ratio] = theirs / ours
     figures["browser_decode_ns_per_point"] = 1e6 * median(times["decode"]) / facts["points"]
     return figures
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    figures = measure(full=options.full)
-    for name, number in figures.items():
-        print(f"{name:44s} {number:12.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,12 @@
 """Bench area `render`: hover pick and recolouring, with few points on the screen and with many.
 
-    python -m tests.bench.render [--full] [--json FILE]
+    python3 manage.py bench render [--full] [--json FILE]
 
 Without a graphics card only the ratios mean anything: SwiftShader draws on the processor.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
 from statistics import median
 
 from tests.bench.page import bench_page
@@ -38,19 +35,3 @@ def measure(*, full: bool = False) -> dict[str, float]:
         many, few = (figures[f"render_{name}_{label}_best_ms"] for label in (most, "200k"))
         figures[f"render_{name}_{most}_over_200k_x"] = many / few
     return figures
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    figures = measure(full=options.full)
-    for name, number in figures.items():
-        print(f"{name:44s} {number:12.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
-
-
-if __name__ == "__main__":
-    main()

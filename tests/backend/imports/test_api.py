@@ -9,7 +9,7 @@ from backend.imports.models import Upload
 from backend.imports.uploads import path_of
 from backend.jobs.models import Job, Kind, State
 from backend.projects.models import Role
-from tests.builders import build_project, build_user
+from tests.builders import build_project, build_user, client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -17,12 +17,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def project():
     return build_project()
-
-
-def client_of(user) -> APIClient:
-    client = APIClient()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

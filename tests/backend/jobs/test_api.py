@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from rest_framework.test import APIClient
 
 from backend.jobs import actions
 from backend.jobs.models import Job, Kind, State
 from backend.projects.models import Role
-from tests.builders import build_project, build_user
+from tests.builders import build_project, build_user, client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -16,12 +15,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def project():
     return build_project()
-
-
-def client_of(user) -> APIClient:
-    client = APIClient()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

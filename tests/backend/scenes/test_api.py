@@ -25,6 +25,7 @@ from tests.builders import (
     build_scene,
     build_stored_scene,
     build_user,
+    client_of,
 )
 
 pytestmark = pytest.mark.django_db
@@ -38,12 +39,6 @@ def project():
 @pytest.fixture
 def scene(project):
     return build_stored_scene(project)
-
-
-def client_of(user) -> APIClient:
-    client = APIClient()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

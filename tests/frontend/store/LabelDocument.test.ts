@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { base64FromBytes, encodeVarints } from "@/protocol/binary";
 import type { LabelsChanged, Mask, Snapshot, Track } from "@/protocol/messages";
 import { LabelDocument, type MaskEntry } from "@/store/LabelDocument";
+import { news } from "../messages";
 
 const track = (number: number, draw_order = 0): Track => ({
   number,
@@ -27,21 +28,6 @@ const mask = (number: number, frame: number, sensor: number, value = 1): Mask =>
 const entry = (number: number, frame: number, sensor: number, value = 1): MaskEntry => ({
   ...mask(number, frame, sensor),
   runs: encodeVarints([value, 1]),
-});
-
-const news = (from_revision: number, fields: Partial<LabelsChanged> = {}): LabelsChanged => ({
-  type: "labels_changed",
-  from_revision,
-  revision: from_revision + 1,
-  operation_id: null,
-  by: null,
-  tracks: [],
-  deleted_tracks: [],
-  masks: [],
-  deleted_masks: [],
-  cuboids: [],
-  deleted_cuboids: [],
-  ...fields,
 });
 
 const snapshot = (revision: number, tracks: Track[] = []): Snapshot =>

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ClientMessage, Job, LabelsChanged, ServerMessage } from "@/protocol/messages";
+import type { ClientMessage, Job } from "@/protocol/messages";
 import { Jobs } from "@/store/Jobs";
 import { LabelDocument } from "@/store/LabelDocument";
 import { SceneInfo } from "@/store/SceneInfo";
 import { Timeline } from "@/store/Timeline";
 import { newRequestId } from "@/sync/requestId";
 import { type Outcome, SceneConnection } from "@/sync/SceneConnection";
+import { news } from "../messages";
 
 /** The server's end of one connection. */
 class Socket {
@@ -38,21 +39,6 @@ const snapshot = (revision: number, fields: object = {}) => ({
   jobs: [],
   people: [],
   may_edit: true,
-  ...fields,
-});
-
-const news = (from_revision: number, fields: Partial<LabelsChanged> = {}): ServerMessage => ({
-  type: "labels_changed",
-  from_revision,
-  revision: from_revision + 1,
-  operation_id: null,
-  by: null,
-  tracks: [],
-  deleted_tracks: [],
-  masks: [],
-  deleted_masks: [],
-  cuboids: [],
-  deleted_cuboids: [],
   ...fields,
 });
 
