@@ -34,6 +34,7 @@ from backend.annotations.actions import PredictedMask
 from backend.annotations.errors import InvalidEdit
 from backend.annotations.models import Source
 from backend.jobs import actions as jobs
+from backend.jobs import lease
 from backend.jobs.models import Job, Kind, State
 from backend.jobs.tasks import ending
 from backend.predictions import actions
@@ -140,8 +141,7 @@ class Resident:
         )
         if not any(prediction.mask.any() for prediction in predicted):
             raise InvalidEdit("nothing was found there: try a point nearer the object's middle")
-        if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
-            return
+        lease.check(job)
         label_actions.save_predicted_masks(
             scene.pk,
             _stored(predicted, numbers),

@@ -117,6 +117,20 @@ def test_a_click_on_nothing_fails_with_words_and_leaves_no_track(scene, ann, res
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_click_that_is_cancelled_meanwhile_ends_as_cancelled_and_leaves_nothing(
+    scene, ann, resident
+):
+    job = click(scene, ann)
+    resident.predictor.before_click = lambda: actions.cancel_request(scene, str(job.request_id))
+
+    resident.run_click(job.pk)
+
+    job.refresh_from_db()
+    assert job.state == State.CANCELLED
+    assert not Track.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_propagation_follows_the_track_through_the_frames(scene, ann, resident):
     resident.run_click(click(scene, ann).pk)
     job = propagate(scene, ann, Track.objects.get().number)
