@@ -56,12 +56,14 @@ def parse_bench(rest: list[str]) -> Asked:
 def bench(asked: Asked) -> int:
     """Exit status: 1 when a figure missed its target or an area broke."""
     # Not at the top: the tests' folder is no part of an installed launcher.
+    from tests.bench import machine
     from tests.bench.report import Report
 
     report = Report()
     done = report.take_over(asked.json) if asked.json is not None and asked.full else set()
     with _bench_services() as settings:
         os.environ.update(settings)
+        machine.before(report)
         for area in areas() if asked.area == "all" else [asked.area]:
             if area in done:
                 say(f"{area}: measured before, in {asked.json}")
@@ -69,6 +71,9 @@ def bench(asked: Asked) -> int:
             _measure(area, report, full=asked.full)
             if asked.json is not None:
                 report.write(asked.json)
+        machine.after(report)
+        if asked.json is not None:
+            report.write(asked.json)
     print(report.table())
     return int(report.has_missed)
 

@@ -18,6 +18,7 @@ UNITS = {
     "ns_per_point": "ns/pt",
     "frames_per_s": "frames/s",
     "mib_per_s": "MiB/s",
+    "gb_per_s": "GB/s",
     "mb_per_s": "MB/s",
     "per_s": "1/s",
     "mib": "MiB",

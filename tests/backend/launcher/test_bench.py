@@ -7,6 +7,7 @@ import pytest
 
 from backend.launcher import bench as module
 from backend.launcher.bench import areas, parse_bench
+from tests.bench import machine
 from tests.bench.report import Report, meets, number, split_unit
 
 
@@ -94,6 +95,20 @@ def test_an_area_is_a_file_that_measures_something(monkeypatch, tmp_path: Path):
     assert parse_bench(["wire", "--full"]).full
     with pytest.raises(SystemExit):
         parse_bench(["page"])
+
+
+def test_a_machine_that_changed_meanwhile_is_remarked():
+    report = Report()
+    report.figures("machine", {"memcpy_gb_per_s": 10.0, "zstd-1_mb_per_s": 400.0})
+    report.row("wire", "size", 3.0, "B/pt")
+
+    machine.remark_moves(report, {"memcpy_gb_per_s": 8.1, "zstd-1_mb_per_s": 300.0})
+
+    moved = [row for row in report.rows if "moved" in row.metric]
+    assert [(row.area, row.metric, row.value, row.limit) for row in moved] == [
+        ("machine", "zstd-1 moved meanwhile", 300.0, 400.0)
+    ]
+    assert not report.has_missed
 
 
 def test_an_area_that_breaks_is_a_miss_and_not_the_end(monkeypatch):
