@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from backend import events
@@ -15,9 +15,12 @@ from backend.annotations.errors import InvalidEdit
 from backend.annotations.models import Document, Edit, Source
 from backend.annotations.revisions import AlreadyApplied, NewMask, Revision, changing
 from backend.annotations.undo import take_back, undone_groups
+from backend.jobs import lease
+from backend.jobs.models import Job
 from backend.projects.models import LabelClass
 from backend.protocol import messages
-from backend.scenes.models import Reading, Scene
+from backend.scenes.models import Scene
+from backend.scenes.queries import Place, places
 from inference import masks as run_lengths
 
 
@@ -35,8 +38,13 @@ def create_document(scene: Scene) -> Document:
     return document
 
 
-def apply_edit(scene_id: int, edit: messages.Edit, *, by: User) -> int:
-    """Apply a person's change; returns its revision. Sending it twice changes nothing.
+class Applied(NamedTuple):
+    revision: int
+    before: bool = False  # by an earlier sending of the same operation
+
+
+def apply_edit(scene_id: int, edit: messages.Edit, *, by: User) -> Applied:
+    """Apply a person's change. Sending it twice changes nothing.
 
     Raises InvalidEdit with a reason for the person.
     """
@@ -46,9 +54,9 @@ def apply_edit(scene_id: int, edit: messages.Edit, *, by: User) -> int:
         ) as revision:
             revision.change = edit.change.model_dump(mode="json", exclude={"runs"})
             _apply(revision, edit.change, by)
-            return revision.number
+            return Applied(revision.number)
     except AlreadyApplied as applied:
-        return applied.revision
+        return Applied(applied.revision, before=True)
 
 
 def _apply(revision: Revision, change: messages.Change, by: User) -> None:
@@ -110,13 +118,15 @@ def _delete_masks(revision: Revision, change: messages.DeleteMasks) -> None:
 
 def _put_mask(revision: Revision, change: messages.PutMask) -> None:
     track = revision.track(change.track)
-    reading = _reading(revision.document.scene_id, change.frame, change.sensor)
+    place = places(revision.document.scene_id, change.frame).get(change.sensor)
+    if place is None:
+        raise InvalidEdit(f"sensor {change.sensor} has no reading in frame {change.frame}")
     try:
         runs = base64.b64decode(change.runs, validate=True)
-        area = run_lengths.check_runs(runs, reading.size)
+        area = run_lengths.check_runs(runs, place.size)
     except (binascii.Error, run_lengths.BadRuns) as error:
         raise InvalidEdit(f"the mask cannot be read: {error}") from error
-    revision.put_masks(track, [NewMask(reading.pk, runs, area, Source.PERSON)])
+    revision.put_masks(track, [NewMask(place.reading, runs, area, Source.PERSON)])
 
 
 def _undo_last(revision: Revision, by: User) -> None:
@@ -145,16 +155,19 @@ def save_predicted_masks(
     model_version: str,
     prompts: list[Any] | None = None,
     keep_human: bool = False,
+    ends: Job | None = None,
 ) -> int:
     """Store a predictor's masks of one frame; returns the track's number.
 
     Without `track` a new one of `label_class` is made in the same edit. `keep_human`: readings in
-    which a person has drawn or clicked this track's mask stay as they are (propagation).
+    which a person has drawn or clicked this track's mask stay as they are (propagation). `ends`:
+    the job that this answers; it is done in the same transaction, so that one which was cancelled
+    or lost meanwhile leaves nothing (raises Cancelled or LostLease).
     """
     try:
         with changing(
             scene_id, operation_id=operation_id, by=by, group=group, tool=tool,
-            model=model, model_version=model_version,
+            model=model, model_version=model_version, ends=ends,
         ) as revision:  # fmt: skip
             if track is None:
                 if label_class is None:
@@ -163,12 +176,7 @@ def save_predicted_masks(
                 row = revision.create_track(chosen, source=Source.PERSON)
             else:
                 row = revision.track(track)
-            readings = {
-                reading.sensor.number: reading
-                for reading in Reading.objects.filter(
-                    frame__scene=scene_id, frame__index=frame
-                ).select_related("sensor")
-            }
+            readings = places(scene_id, frame)
             # A click is a person's judgement of this frame, whoever drew the outline.
             source = Source.MODEL if keep_human else Source.PERSON
             new = [_new_mask(readings[mask.sensor], mask, source) for mask in masks]
@@ -185,22 +193,21 @@ def save_predicted_masks(
                 "frame": frame,
                 "prompts": prompts or [],
             }
-            revision.put_masks(row, new)
             # A sensor without an answer does not see the object: an older guess there is wrong now.
-            answered = [readings[mask.sensor].pk for mask in masks]
-            elsewhere = [reading.pk for reading in readings.values() if reading.pk not in answered]
-            revision.close_masks(
-                row.masks.filter(reading__in=elsewhere).exclude(source=Source.PERSON)
-            )
+            answered = {mask.sensor for mask in masks}
+            silent = [place.reading for number, place in readings.items() if number not in answered]
+            revision.put_masks(row, new, doubted=silent)
             return row.number
     except AlreadyApplied as applied:
+        if ends is not None:
+            lease.finish(ends)
         edit = Edit.objects.get(document=scene_id, revision=applied.revision)
         return int(edit.change["track"])
 
 
-def _new_mask(reading: Reading, mask: PredictedMask, source: str) -> NewMask:
-    area = run_lengths.check_runs(mask.runs, reading.size)
-    return NewMask(reading.pk, mask.runs, area, source, mask.confidence)
+def _new_mask(place: Place, mask: PredictedMask, source: str) -> NewMask:
+    area = run_lengths.check_runs(mask.runs, place.size)
+    return NewMask(place.reading, mask.runs, area, source, mask.confidence)
 
 
 def freeze(scene_id: int, *, why: str) -> int:
@@ -220,10 +227,3 @@ def _label_class(document: Document, label_class: int) -> LabelClass:
         return LabelClass.objects.get(pk=label_class, project__scenes=document.scene_id)
     except LabelClass.DoesNotExist:
         raise InvalidEdit(f"label class {label_class} is not one of this project") from None
-
-
-def _reading(scene_id: int, frame: int, sensor: int) -> Reading:
-    try:
-        return Reading.objects.get(frame__scene=scene_id, frame__index=frame, sensor__number=sensor)
-    except Reading.DoesNotExist:
-        raise InvalidEdit(f"sensor {sensor} has no reading in frame {frame}") from None

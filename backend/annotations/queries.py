@@ -10,9 +10,47 @@ import numpy.typing as npt
 import zstandard
 from django.db.models import Q, QuerySet
 
+from backend import statements
 from backend.annotations.models import Cuboid, Document, Mask, Track
 from backend.protocol import binary, messages, records
 from inference import masks as run_lengths
+
+# Of these tracks: in which frames each has a mask now.
+FRAMES = """
+    SELECT DISTINCT mask.track_id, frame.index
+    FROM annotations_mask mask
+    JOIN scenes_reading reading ON reading.id = mask.reading_id
+    JOIN scenes_frame frame ON frame.id = reading.frame_id
+    WHERE mask.track_id = ANY(%(tracks)s) AND mask.until_revision IS NULL
+    ORDER BY mask.track_id, frame.index
+"""
+# Of these tracks: the masks that came since a revision, and those that went since and had been
+# there before (`until_revision` says which).
+MASKS_SINCE = """
+    SELECT mask.track_id, frame.index, sensor.number, mask.until_revision,
+        CASE WHEN mask.until_revision IS NULL THEN mask.runs END,
+        mask.area, mask.confidence, mask.source
+    FROM annotations_mask mask
+    JOIN scenes_reading reading ON reading.id = mask.reading_id
+    JOIN scenes_frame frame ON frame.id = reading.frame_id
+    JOIN scenes_sensor sensor ON sensor.id = reading.sensor_id
+    WHERE mask.track_id = ANY(%(tracks)s) AND (
+        mask.from_revision > %(since)s AND mask.until_revision IS NULL
+        OR mask.until_revision > %(since)s AND mask.from_revision <= %(since)s
+    )
+    ORDER BY mask.track_id, frame.index, sensor.number
+"""
+CUBOIDS_SINCE = """
+    SELECT cuboid.track_id, frame.index, cuboid.until_revision,
+        cuboid.centre_ego, cuboid.size, cuboid.heading, cuboid.source
+    FROM annotations_cuboid cuboid
+    JOIN scenes_frame frame ON frame.id = cuboid.frame_id
+    WHERE cuboid.track_id = ANY(%(tracks)s) AND (
+        cuboid.from_revision > %(since)s AND cuboid.until_revision IS NULL
+        OR cuboid.until_revision > %(since)s AND cuboid.from_revision <= %(since)s
+    )
+    ORDER BY cuboid.track_id, frame.index
+"""
 
 
 def current_masks(scene_id: int) -> QuerySet[Mask]:
@@ -22,13 +60,7 @@ def current_masks(scene_id: int) -> QuerySet[Mask]:
 def track_records(tracks: Iterable[Track]) -> list[records.Track]:
     tracks = list(tracks)
     frames: dict[int, list[int]] = {track.pk: [] for track in tracks}
-    places = (
-        Mask.objects.filter(track__in=tracks, until_revision=None)
-        .values_list("track_id", "reading__frame__index")
-        .distinct()
-        .order_by("track_id", "reading__frame__index")
-    )
-    for track_id, index in places:
+    for track_id, index in statements.rows(FRAMES, {"tracks": list(frames)}):
         frames[track_id].append(index)
     return [
         records.Track(
@@ -60,32 +92,47 @@ def mask_records(masks: QuerySet[Mask]) -> list[records.Mask]:
         "track__number", "reading__frame__index", "reading__sensor__number",
         "runs", "area", "confidence", "source",
     )  # fmt: skip
-    return [
-        records.Mask(
-            track=track,
-            frame=frame,
-            sensor=sensor,
-            runs=base64.b64encode(runs).decode(),
-            area=area,
-            confidence=confidence,
-            source=source,
-        )
-        for track, frame, sensor, runs, area, confidence, source in rows
-    ]
+    return [_mask_record(*row) for row in rows]
+
+
+def _mask_record(
+    track: int,
+    frame: int,
+    sensor: int,
+    runs: bytes | memoryview,
+    area: int,
+    confidence: float | None,
+    source: str,
+) -> records.Mask:
+    return records.Mask(
+        track=track,
+        frame=frame,
+        sensor=sensor,
+        runs=base64.b64encode(runs).decode(),
+        area=area,
+        confidence=confidence,
+        source=source,
+    )
 
 
 def cuboid_records(cuboids: QuerySet[Cuboid]) -> list[records.Cuboid]:
-    return [
-        records.Cuboid(
-            track=cuboid.track.number,
-            frame=cuboid.frame.index,
-            centre_ego=cuboid.centre_ego,
-            size=cuboid.size,
-            heading=cuboid.heading,
-            source=cuboid.source,
-        )
-        for cuboid in cuboids.select_related("track", "frame")
-    ]
+    rows = cuboids.values_list(
+        "track__number", "frame__index", "centre_ego", "size", "heading", "source"
+    )
+    return [_cuboid_record(*row) for row in rows]
+
+
+def _cuboid_record(
+    track: int,
+    frame: int,
+    centre_ego: list[float],
+    size: list[float],
+    heading: float,
+    source: str,
+) -> records.Cuboid:
+    return records.Cuboid(
+        track=track, frame=frame, centre_ego=centre_ego, size=size, heading=heading, source=source
+    )
 
 
 def tracks_now(scene_id: int) -> list[records.Track]:
@@ -106,20 +153,26 @@ def labels_changed(
     by: records.Person | None = None,
 ) -> messages.LabelsChanged:
     """All that differs between revision `since` and now."""
-    changed = list(document.tracks.filter(changed_revision__gt=since))
+    changed = statements.select(
+        Track, "document_id = %s AND changed_revision > %s ORDER BY number", [document.pk, since]
+    )
     tracks = [track for track in changed if track.deleted_revision is None]
-    masks = Mask.objects.filter(track__in=tracks)
-    cuboids = Cuboid.objects.filter(track__in=tracks)
-    new = mask_records(masks.filter(from_revision__gt=since, until_revision=None))
-    new_cuboids = cuboid_records(cuboids.filter(from_revision__gt=since, until_revision=None))
-    gone = masks.filter(until_revision__gt=since, from_revision__lte=since).values_list(
-        "track__number", "reading__frame__index", "reading__sensor__number"
-    )
-    gone_cuboids = cuboids.filter(until_revision__gt=since, from_revision__lte=since).values_list(
-        "track__number", "frame__index"
-    )
-    replaced = {(mask.track, mask.frame, mask.sensor) for mask in new}
-    replaced_cuboids = {(cuboid.track, cuboid.frame) for cuboid in new_cuboids}
+    numbers = {track.pk: track.number for track in tracks}
+    asked = {"tracks": list(numbers), "since": since}
+    masks, gone = [], set()
+    for track, frame, sensor, until, *rest in statements.rows(MASKS_SINCE, asked):
+        if until is None:
+            masks.append(_mask_record(numbers[track], frame, sensor, *rest))
+        else:
+            gone.add((numbers[track], frame, sensor))
+    cuboids, gone_cuboids = [], set()
+    for track, frame, until, *rest in statements.rows(CUBOIDS_SINCE, asked):
+        if until is None:
+            cuboids.append(_cuboid_record(numbers[track], frame, *rest))
+        else:
+            gone_cuboids.add((numbers[track], frame))
+    gone -= {(mask.track, mask.frame, mask.sensor) for mask in masks}  # replaced, not gone
+    gone_cuboids -= {(cuboid.track, cuboid.frame) for cuboid in cuboids}
     return messages.LabelsChanged(
         from_revision=since,
         revision=document.revision,
@@ -127,15 +180,14 @@ def labels_changed(
         by=by,
         tracks=track_records(tracks),
         deleted_tracks=[track.number for track in changed if track.deleted_revision is not None],
-        masks=new,
+        masks=masks,
         deleted_masks=[
             records.MaskKey(track=track, frame=frame, sensor=sensor)
-            for track, frame, sensor in sorted(set(gone) - replaced)
+            for track, frame, sensor in sorted(gone)
         ],
-        cuboids=new_cuboids,
+        cuboids=cuboids,
         deleted_cuboids=[
-            records.CuboidKey(track=track, frame=frame)
-            for track, frame in sorted(set(gone_cuboids) - replaced_cuboids)
+            records.CuboidKey(track=track, frame=frame) for track, frame in sorted(gone_cuboids)
         ],
     )
 

@@ -15,13 +15,31 @@ from uuid import UUID
 
 from django.db import transaction
 
-from backend import events
+from backend import events, statements
 from backend.accounts.models import User
 from backend.annotations import queries
 from backend.annotations.errors import Frozen, InvalidEdit
 from backend.annotations.models import Document, Edit, Mask, Track
+from backend.jobs import lease
+from backend.jobs.models import Job
 from backend.projects.models import LabelClass
 from backend.protocol import records
+
+REVISION_OF_OPERATION = """
+    SELECT revision FROM annotations_edit WHERE document_id = %s AND operation_id = %s
+"""
+ADVANCE = """
+    WITH touched AS (
+        UPDATE annotations_track SET changed_revision = %(revision)s WHERE id = ANY(%(touched)s)
+    )
+    UPDATE annotations_document SET revision = %(revision)s, next_track = %(next_track)s
+    WHERE scene_id = %(scene)s
+"""
+CLOSE_MASKS = """
+    UPDATE annotations_mask SET until_revision = %s
+    WHERE track_id = %s AND until_revision IS NULL
+        AND (reading_id = ANY(%s) OR reading_id = ANY(%s) AND source <> 'person')
+"""
 
 
 class AlreadyApplied(Exception):
@@ -51,12 +69,17 @@ class Revision:
     number: int
     change: dict[str, Any] = field(default_factory=dict)
     undoes: UUID | None = None
+    touched: set[int] = field(default_factory=set)  # tracks whose masks or cuboids change
 
     def track(self, number: int) -> Track:
-        try:
-            return self.document.tracks.get(number=number, deleted_revision=None)
-        except Track.DoesNotExist:
-            raise InvalidEdit(f"track {number} does not exist (any more)") from None
+        found = statements.select(
+            Track,
+            "document_id = %s AND number = %s AND deleted_revision IS NULL",
+            [self.document.pk, number],
+        )
+        if not found:
+            raise InvalidEdit(f"track {number} does not exist (any more)")
+        return found[0]
 
     def create_track(
         self, label_class: LabelClass, *, source: str, name: str = "", source_key: str = ""
@@ -70,7 +93,7 @@ class Revision:
                 return existing
         number = self.document.next_track
         self.document.next_track += 1
-        return Track.objects.create(
+        track = Track(
             document=self.document,
             number=number,
             label_class=label_class,
@@ -83,27 +106,36 @@ class Revision:
             from_revision=self.number,
             changed_revision=self.number,
         )
+        statements.insert([track])
+        return track
 
     def touch(self, track: Track) -> None:
-        track.changed_revision = self.number
-        track.save(update_fields=["changed_revision"])
+        self.touched.add(track.pk)
 
-    def put_masks(self, track: Track, masks: Iterable[NewMask]) -> None:
-        """Replace the track's masks in these readings."""
+    def put_masks(
+        self, track: Track, masks: Iterable[NewMask], *, doubted: Iterable[int] = ()
+    ) -> None:
+        """Replace the track's masks in these readings.
+
+        doubted: readings in which only what a person has drawn or clicked stays.
+        """
         masks = list(masks)
-        self.close_masks(track.masks.filter(reading__in=[mask.reading_id for mask in masks]))
-        Mask.objects.bulk_create(
-            Mask(
-                track=track,
-                reading_id=mask.reading_id,
-                runs=mask.runs,
-                area=mask.area,
-                source=mask.source,
-                confidence=mask.confidence,
-                from_revision=self.number,
-            )
-            for mask in masks
-            if mask.area
+        readings = [mask.reading_id for mask in masks]
+        statements.change(CLOSE_MASKS, [self.number, track.pk, readings, list(doubted)])
+        statements.insert(
+            [
+                Mask(
+                    track=track,
+                    reading_id=mask.reading_id,
+                    runs=mask.runs,
+                    area=mask.area,
+                    source=mask.source,
+                    confidence=mask.confidence,
+                    from_revision=self.number,
+                )
+                for mask in masks
+                if mask.area
+            ]
         )
         self.touch(track)
 
@@ -130,24 +162,35 @@ def changing(
     tool: str = "",
     model: str = "",
     model_version: str = "",
+    ends: Job | None = None,
     announce: bool = True,
 ) -> Iterator[Revision]:
     """One change of a scene's labels. Raises Frozen, AlreadyApplied, or what the body raises.
 
+    ends: the job that this change answers, done in the same transaction.
     announce=False: nobody can be in the scene yet (an import), so nobody is told.
     """
     with transaction.atomic():
-        document = Document.objects.select_for_update().get(pk=scene_id)
-        before = Edit.objects.filter(document=document, operation_id=operation_id).first()
+        (document,) = statements.select(Document, "scene_id = %s FOR UPDATE", [scene_id])
+        # Not with the lock in one statement: it would see what was there before it had waited.
+        before = statements.row(REVISION_OF_OPERATION, [scene_id, operation_id])
         if before:
-            raise AlreadyApplied(before.revision)
+            raise AlreadyApplied(before[0])
         if document.why_frozen:
             raise Frozen(document.why_frozen)
         revision = Revision(document, document.revision + 1)
         yield revision
         document.revision = revision.number
-        document.save(update_fields=["revision", "next_track"])
-        Edit.objects.create(
+        statements.change(
+            ADVANCE,
+            {
+                "revision": revision.number,
+                "touched": list(revision.touched),
+                "next_track": document.next_track,
+                "scene": scene_id,
+            },
+        )
+        edit = Edit(
             document=document,
             revision=revision.number,
             operation_id=operation_id,
@@ -159,12 +202,14 @@ def changing(
             model=model,
             model_version=model_version,
         )
-        if not announce:
-            return
-        news = queries.labels_changed(
-            document,
-            revision.number - 1,
-            operation_id=str(group or operation_id),
-            by=records.Person(id=by.pk, name=by.display_name) if by else None,
-        )
-        events.publish(scene_id, news)
+        statements.insert([edit])
+        if announce:
+            news = queries.labels_changed(
+                document,
+                revision.number - 1,
+                operation_id=str(group or operation_id),
+                by=records.Person(id=by.pk, name=by.display_name) if by else None,
+            )
+            events.publish(scene_id, news)
+        if ends is not None:
+            lease.finish(ends)

@@ -12,11 +12,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db import transaction
 from django.utils import timezone
 
-from backend import events
+from backend import events, statements
 from backend.accounts.models import User
 from backend.jobs import bell
 from backend.jobs.models import ENDED, Job, Kind, State
@@ -52,18 +51,12 @@ def request_job(
     *,
     by: User | None,
     label: str = "",
-    scene_id: int | None = None,
-    request_id: UUID | None = None,
     parameters: dict[str, Any] | None = None,
 ) -> Job:
     """Store a job and ring for it when the transaction commits."""
-    job = _stored(
-        kind, project, by=by, label=label, scene_id=scene_id, request_id=request_id,
-        parameters=parameters,
-    )  # fmt: skip
-    if kind in TASKS:
-        # Robust: a bell that cannot be rung now is rung later, the request has succeeded.
-        transaction.on_commit(lambda: ring(job), robust=True)
+    job = store_job(kind, project.pk, by=by, label=label, parameters=parameters)
+    # Robust: a bell that cannot be rung now is rung later, the request has succeeded.
+    transaction.on_commit(lambda: ring(job), robust=True)
     return job
 
 
@@ -81,30 +74,35 @@ def begin_job(
 
     Should the process die, a worker goes on as with any other job.
     """
-    job = claim(_stored(kind, project, by=by, label=label, parameters=parameters).pk, worker=worker)
+    stored = store_job(kind, project.pk, by=by, label=label, parameters=parameters)
+    job = claim(stored.pk, worker=worker)
     assert job is not None, "nobody else can see the row yet"
     return job
 
 
-def _stored(
+def store_job(
     kind: str,
-    project: Project,
+    project_id: int,
     *,
     by: User | None,
-    label: str,
+    label: str = "",
     scene_id: int | None = None,
     request_id: UUID | None = None,
-    parameters: dict[str, Any] | None,
+    parameters: dict[str, Any] | None = None,
+    durable: bool = True,
 ) -> Job:
-    return Job.objects.create(
+    """A job's row; who stores it rings for it."""
+    job = Job(
         kind=kind,
-        project=project,
+        project_id=project_id,
         requested_by=by,
         label=label[:200],
         scene_id=scene_id,
         request_id=request_id,
         parameters=parameters or {},
     )
+    statements.insert([job], durable=durable)
+    return job
 
 
 def ring(job: Job) -> None:
@@ -114,32 +112,24 @@ def ring(job: Job) -> None:
     bell.ring(task, job.pk, queue=queue)
 
 
-def commit_without_waiting() -> None:
-    """Let the current transaction's commit not wait for the disk.
-
-    For rows of work only: should the machine lose power in the next moment, a click has to be
-    made again. Labels always wait.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit TO OFF")
+CLAIM = """
+    UPDATE jobs_job SET state = 'running', worker = %s, started_at = %s, lease_until = %s,
+        attempts = attempts + 1, error = '', traceback = ''
+    WHERE id = %s AND (state = 'waiting' OR state = 'running' AND lease_until < %s)
+"""
 
 
-@transaction.atomic
 def claim(job_id: int, *, worker: str) -> Job | None:
     """Take a job that waits or whose worker's lease has run out; None when somebody else has it."""
-    commit_without_waiting()
     now = timezone.now()
-    free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lt=now)
-    claimed = Job.objects.filter(free, pk=job_id).update(
-        state=State.RUNNING,
-        worker=worker,
-        lease_until=now + LEASE,
-        started_at=now,
-        attempts=F("attempts") + 1,
-        error="",
-        traceback="",
-    )
-    return Job.objects.select_related("requested_by").get(pk=job_id) if claimed else None
+    parameters = [worker, now, now + LEASE, job_id, now]
+    claimed = statements.returning(Job, CLAIM, parameters, durable=False)
+    if not claimed:
+        return None
+    (job,) = claimed
+    for person in statements.select(User, "id = %s", [job.requested_by_id]):
+        job.requested_by = person
+    return job
 
 
 def progress(

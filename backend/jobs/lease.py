@@ -14,7 +14,8 @@ from threading import Event, Thread
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from backend.jobs.actions import LEASE, Cancelled, LostLease
+from backend import statements
+from backend.jobs.actions import LEASE, Cancelled, LostLease, announce
 from backend.jobs.models import Job, State
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,25 @@ def check(job: Job) -> None:
         raise LostLease(f"job {job.pk} is no longer ours")
     if row[0]:
         raise Cancelled
+
+
+FINISH = """
+    UPDATE jobs_job SET state = 'done', finished_at = %s, lease_until = NULL
+    WHERE id = %s AND state = 'running' AND worker = %s AND attempts = %s AND NOT cancel_requested
+"""
+
+
+def finish(job: Job) -> None:
+    """End a job inside the transaction that stores what it made: both happen or neither.
+
+    Raises Cancelled, or LostLease; let them roll the transaction back.
+    """
+    now = timezone.now()
+    if not statements.change(FINISH, [now, job.pk, job.worker, job.attempts]):
+        check(job)
+        raise LostLease(f"job {job.pk} has ended meanwhile")
+    job.state, job.finished_at, job.lease_until = State.DONE, now, None
+    announce(job)
 
 
 @contextmanager

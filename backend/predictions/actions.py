@@ -14,17 +14,24 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from backend import events
+from backend import events, statements
 from backend.accounts.models import User
 from backend.annotations.errors import Frozen, InvalidEdit
-from backend.annotations.models import Document
 from backend.jobs import actions as jobs
 from backend.jobs import bell
 from backend.jobs.models import Job, Kind, State
 from backend.predictions.models import SceneHold
-from backend.predictions.queries import clicks_list, holder_of, least_busy, queue_of, scene_of
+from backend.predictions.queries import (
+    ALIVE,
+    clicks_list,
+    holder_of,
+    least_busy,
+    queue_of,
+    scene_of,
+)
 from backend.protocol import messages
-from backend.scenes.models import Reading, Scene
+from backend.scenes.models import Scene
+from backend.scenes.queries import places
 
 logger = logging.getLogger(__name__)
 
@@ -46,30 +53,30 @@ class NoWorker(RuntimeError):
 def request_mask(scene: Scene, message: messages.AddPrompt, *, by: User) -> Job:
     """Store a click and ring the worker that holds the scene. Raises InvalidEdit or NoWorker."""
     _check_prompts(scene, message)
-    _check_open(scene)
-    parameters = message.model_dump(mode="json", exclude={"type", "request_id"})
-    with transaction.atomic():
-        jobs.commit_without_waiting()
-        _supersede_older_clicks(scene, message, by)
-        job = _job_once(Kind.CLICK, scene, message.request_id, parameters, by)
-        if job.is_ended:
-            return job
-        worker = _hold(scene.pk)
+    worker = _holder_of_open(scene) or _hold(scene.pk)
+    job = None
+    for earlier in _clicks_before(scene, message, by):
+        if earlier.request_id == UUID(message.request_id):
+            job = earlier
+        elif _is_outdone(earlier, message):
+            jobs.supersede(earlier)
+    job = job or _store(Kind.CLICK, scene, message, by, durable=False)
+    if not job.is_ended:
         transaction.on_commit(lambda: _ring_click(job, worker))
     return job
 
 
 def request_propagation(scene: Scene, message: messages.Propagate, *, by: User) -> Job:
     """Store a propagation and ring the scene's worker through Celery."""
-    _check_open(scene)
+    _holder_of_open(scene)
     if message.to_frame == message.from_frame:
         raise InvalidEdit("there is no frame to follow the track to")
     last = scene.frames.count() - 1
     if not 0 <= message.to_frame <= last or message.from_frame > last:
         raise InvalidEdit(f"the scene has frames 0 to {last}")
-    parameters = message.model_dump(mode="json", exclude={"type", "request_id"})
     with transaction.atomic():
-        job = _job_once(Kind.PROPAGATE, scene, message.request_id, parameters, by)
+        job = Job.objects.filter(scene_id=scene.pk, request_id=UUID(message.request_id)).first()
+        job = job or _store(Kind.PROPAGATE, scene, message, by)
         if job.is_ended:
             return job
         worker = _hold(scene.pk)
@@ -113,18 +120,22 @@ def settle_lost_jobs() -> None:
         ring_propagation(job, worker)
 
 
-def _job_once(
-    kind: str, scene: Scene, request_id: str, parameters: dict[str, object], by: User
+def _store(
+    kind: str,
+    scene: Scene,
+    message: messages.AddPrompt | messages.Propagate,
+    by: User,
+    *,
+    durable: bool = True,
 ) -> Job:
-    """A request that is sent twice is one job."""
-    existing = Job.objects.filter(scene_id=scene.pk, request_id=UUID(request_id)).first()
-    return existing or jobs.request_job(
+    return jobs.store_job(
         kind,
-        scene.project,
+        scene.project_id,
         by=by,
         scene_id=scene.pk,
-        request_id=UUID(request_id),
-        parameters=parameters,
+        request_id=UUID(message.request_id),
+        parameters=message.model_dump(mode="json", exclude={"type", "request_id"}),
+        durable=durable,
     )
 
 
@@ -143,36 +154,51 @@ def _ring_click(job: Job, worker: str) -> None:
     events.valkey().lpush(clicks_list(worker), job.pk)
 
 
-def _supersede_older_clicks(scene: Scene, message: messages.AddPrompt, by: User) -> None:
-    """Latest click wins: mine on the same track and frame that still wait need no answer."""
-    if message.track is None:
-        return  # each makes a track of its own
-    older = Job.objects.filter(
-        scene_id=scene.pk,
-        kind=Kind.CLICK,
-        state=State.WAITING,
-        requested_by=by,
-        parameters__track=message.track,
-        parameters__frame=message.frame,
-    ).exclude(request_id=UUID(message.request_id))
-    for job in older:
-        jobs.supersede(job)
+def _clicks_before(scene: Scene, message: messages.AddPrompt, by: User) -> list[Job]:
+    """This very request, should it come twice, and mine that nobody has begun to answer."""
+    return statements.select(
+        Job,
+        "scene_id = %s AND kind = 'click'"
+        " AND (request_id = %s OR state = 'waiting' AND requested_by_id = %s)",
+        [scene.pk, UUID(message.request_id), by.pk],
+    )
 
 
-def _check_open(scene: Scene) -> None:
-    why = Document.objects.values_list("why_frozen", flat=True).get(pk=scene.pk)
-    if why:
-        raise Frozen(why)
+def _is_outdone(earlier: Job, message: messages.AddPrompt) -> bool:
+    """Latest click wins: one on the same track and frame needs no answer any more.
+
+    Clicks without a track make one each, and never outdo another.
+    """
+    asked = earlier.parameters
+    return message.track is not None and (asked["track"], asked["frame"]) == (
+        message.track,
+        message.frame,
+    )
+
+
+HOLDER = """
+    SELECT document.why_frozen, worker.name
+    FROM annotations_document document
+    LEFT JOIN predictions_scenehold hold ON hold.scene_id = document.scene_id
+    LEFT JOIN predictions_modelworker worker
+        ON worker.name = hold.worker_id AND worker.heartbeat_at > %s
+    WHERE document.scene_id = %s
+"""
+
+
+def _holder_of_open(scene: Scene) -> str | None:
+    """The live worker that holds a scene, if one does. Raises Frozen when it may not be edited."""
+    found = statements.row(HOLDER, [timezone.now() - ALIVE, scene.pk])
+    assert found is not None, f"scene {scene.pk} has no document"
+    if why_frozen := found[0]:
+        raise Frozen(why_frozen)
+    return None if found[1] is None else str(found[1])
 
 
 def _check_prompts(scene: Scene, message: messages.AddPrompt) -> None:
     if message.track is None and message.label_class is None:
         raise InvalidEdit("choose a class for the new track first")
-    kinds = dict(
-        Reading.objects.filter(frame__scene=scene, frame__index=message.frame).values_list(
-            "sensor__number", "sensor__kind"
-        )
-    )
+    kinds = {number: place.kind for number, place in places(scene.pk, message.frame).items()}
     for prompt in message.prompts:
         if prompt.sensor not in kinds:
             raise InvalidEdit(f"sensor {prompt.sensor} has no reading in frame {message.frame}")

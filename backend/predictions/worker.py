@@ -34,14 +34,13 @@ from backend.annotations.actions import PredictedMask
 from backend.annotations.errors import InvalidEdit
 from backend.annotations.models import Source
 from backend.jobs import actions as jobs
-from backend.jobs import lease
 from backend.jobs.models import Job, Kind, State
 from backend.jobs.tasks import ending
 from backend.predictions import actions
 from backend.predictions.models import ModelWorker, SceneHold
 from backend.predictions.queries import clicks_list, queue_of, request_of, scene_of
 from backend.scenes.models import Scene, Sensor
-from backend.scenes.queries import read_scene
+from backend.scenes.queries import places, read_scene
 from inference import masks as run_lengths
 from inference import prompts
 from inference.predictor import Predictor, load_predictor
@@ -100,17 +99,18 @@ class Resident:
         self._opened: OrderedDict[int, Any] = OrderedDict()
         self._sensors: dict[int, dict[str, int]] = {}
 
-    def open(self, scene: Scene) -> Any:
+    def open(self, scene: int) -> Any:
         """The predictor's state of a scene. Call it inside a turn."""
-        if scene.pk in self._opened:
-            self._opened.move_to_end(scene.pk)
-            return self._opened[scene.pk]
+        if scene in self._opened:
+            self._opened.move_to_end(scene)
+            return self._opened[scene]
         while len(self._opened) >= MAX_OPEN_SCENES:
             scene_id, oldest = self._opened.popitem(last=False)
             self.predictor.close(oldest)
             SceneHold.objects.filter(scene=scene_id, worker=self.name).delete()
-        self._opened[scene.pk] = self.predictor.open(read_scene(scene))
-        return self._opened[scene.pk]
+        row = Scene.objects.select_related("project").get(pk=scene)
+        self._opened[scene] = self.predictor.open(read_scene(row))
+        return self._opened[scene]
 
     def sensors(self, scene_id: int) -> dict[str, int]:
         """Sensor name to its number; they never change once a scene is there."""
@@ -127,24 +127,21 @@ class Resident:
             return
         with ending(job, expected=(InvalidEdit,), broke="the model failed on this click"):
             with self.turns.click():
-                self._answer(job)
-            jobs.finish(job)
+                predicted = self._predict(job)
+            if not any(prediction.mask.any() for prediction in predicted):
+                raise InvalidEdit("nothing was found there: try a point nearer the object's middle")
+            self._answer(job, predicted)
 
-    def _answer(self, job: Job) -> None:
-        scene = Scene.objects.select_related("project").get(pk=scene_of(job))
-        numbers = self.sensors(scene.pk)
-        asked = job.parameters
-        predicted = self.predictor.add_prompt(
-            self.open(scene),
-            frame=asked["frame"],
-            prompts=_prompts(scene, asked["frame"], asked["prompts"], numbers),
-        )
-        if not any(prediction.mask.any() for prediction in predicted):
-            raise InvalidEdit("nothing was found there: try a point nearer the object's middle")
-        lease.check(job)
+    def _predict(self, job: Job) -> list[MaskPrediction]:
+        scene, asked = scene_of(job), job.parameters
+        prompts = _prompts(scene, asked["frame"], asked["prompts"], self.sensors(scene))
+        return self.predictor.add_prompt(self.open(scene), frame=asked["frame"], prompts=prompts)
+
+    def _answer(self, job: Job, predicted: Sequence[MaskPrediction]) -> None:
+        scene, asked = scene_of(job), job.parameters
         label_actions.save_predicted_masks(
-            scene.pk,
-            _stored(predicted, numbers),
+            scene,
+            _stored(predicted, self.sensors(scene)),
             frame=asked["frame"],
             track=asked["track"],
             label_class=asked["label_class"],
@@ -155,6 +152,7 @@ class Resident:
             model=self.predictor.name,
             model_version=self.predictor.version,
             prompts=_for_history(asked["prompts"]),
+            ends=job,
         )
 
     # --- propagation ----------------------------------------------------------------------------
@@ -169,16 +167,15 @@ class Resident:
 
     def _follow(self, job: Job) -> None:
         """Step by step: predict under a turn, store, tell, look whether to go on."""
-        scene = Scene.objects.select_related("project").get(pk=scene_of(job))
-        numbers = self.sensors(scene.pk)
-        asked = job.parameters
+        scene, asked = scene_of(job), job.parameters
+        numbers = self.sensors(scene)
         start = job.checkpoint.get("frame", asked["from_frame"])
         direction = 1 if asked["to_frame"] > asked["from_frame"] else -1
         frames = list(range(start + direction, asked["to_frame"] + direction, direction))
         total = abs(asked["to_frame"] - asked["from_frame"])
         known = labels.known_masks(
-            scene.pk, asked["track"], sources=Source.values, first=start, last=start
-        ) | labels.known_masks(scene.pk, asked["track"], sources=[Source.PERSON])
+            scene, asked["track"], sources=Source.values, first=start, last=start
+        ) | labels.known_masks(scene, asked["track"], sources=[Source.PERSON])
         if start not in known:
             raise InvalidEdit(
                 f"track {asked['track']} has no mask in frame {start} to start from: click it there"
@@ -190,7 +187,7 @@ class Resident:
             with self.turns.step():
                 predicted = next(steps)
             label_actions.save_predicted_masks(
-                scene.pk,
+                scene,
                 _stored(predicted.masks, numbers),
                 frame=predicted.frame,
                 track=asked["track"],
@@ -257,20 +254,20 @@ class Resident:
 
 
 def _prompts(
-    scene: Scene, frame: int, asked: Sequence[dict[str, Any]], numbers: dict[str, int]
+    scene: int, frame: int, asked: Sequence[dict[str, Any]], numbers: dict[str, int]
 ) -> list[prompts.Prompt]:
     names = {number: name for name, number in numbers.items()}
     return [_prompt(scene, frame, names[prompt["sensor"]], prompt) for prompt in asked]
 
 
-def _prompt(scene: Scene, frame: int, sensor: str, asked: dict[str, Any]) -> prompts.Prompt:
+def _prompt(scene: int, frame: int, sensor: str, asked: dict[str, Any]) -> prompts.Prompt:
     match asked["kind"]:
         case "point":
             return prompts.PointPrompt(sensor, tuple(asked["position"]), asked["positive"])
         case "box":
             return prompts.BoxPrompt(sensor, tuple(asked["low"]), tuple(asked["high"]))
         case _:
-            size = scene.frames.get(index=frame).readings.get(sensor__name=sensor).size
+            size = places(scene, frame)[asked["sensor"]].size
             try:
                 mask = run_lengths.decode_runs(base64.b64decode(asked["runs"]), size)
             except ValueError as error:

@@ -66,7 +66,7 @@ def project_json(request: Request, project: Any) -> dict[str, Any]:
     return {
         "id": project.pk,
         "name": project.name,
-        "role": role_in(request.user, project),
+        "role": role_in(request.user, project.pk),
         "scene_count": project.scene_count,
         "open_task_count": project.open_task_count,
         "attribution": project.attribution,

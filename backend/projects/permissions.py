@@ -8,8 +8,9 @@ from django.contrib.auth.models import AnonymousUser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from backend import statements
 from backend.accounts.models import User
-from backend.projects.models import Member, Project, Role
+from backend.projects.models import Project, Role
 
 # What a role may do in its project. Admins may do everything everywhere.
 ABILITIES: dict[str, frozenset[str]] = {
@@ -34,18 +35,21 @@ ABILITIES: dict[str, frozenset[str]] = {
 }
 
 
-def role_in(user: User | AnonymousUser, project: Project) -> str | None:
+MEMBER = "SELECT role FROM projects_member WHERE project_id = %s AND user_id = %s"
+
+
+def role_in(user: User | AnonymousUser, project_id: int) -> str | None:
     """The user's role in a project, or None for a stranger."""
     if not user.is_authenticated or not user.is_active:
         return None
     if user.is_superuser:
         return str(Role.ADMIN)
-    member = Member.objects.filter(project=project, user=user).first()
-    return member.role if member else None
+    member = statements.row(MEMBER, [project_id, user.pk])
+    return str(member[0]) if member else None
 
 
 def may(user: User | AnonymousUser, ability: str, project: Project) -> bool:
-    role = role_in(user, project)
+    role = role_in(user, project.pk)
     return role is not None and ability in ABILITIES[role]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
+from backend import statements
 from backend.accounts.models import User
 from backend.projects.queries import visible_projects
 from backend.protocol import records
@@ -95,6 +98,40 @@ def reading(scene_id: int, frame: int, sensor: int) -> Reading | None:
         .select_related("sensor")
         .first()
     )
+
+
+class Place(NamedTuple):
+    """Where a mask can lie: one reading, its number of elements, its sensor's kind."""
+
+    reading: int
+    size: int
+    kind: str
+
+
+PLACES = """
+    SELECT sensor.number, reading.id, reading.size, sensor.kind
+    FROM scenes_reading reading
+    JOIN scenes_frame frame ON frame.id = reading.frame_id
+    JOIN scenes_sensor sensor ON sensor.id = reading.sensor_id
+    WHERE frame.scene_id = %s AND frame.index = %s
+"""
+
+
+def places(scene_id: int, frame: int) -> Mapping[int, Place]:
+    """The readings of a frame by their sensor's number; empty when there is no such frame."""
+    try:
+        return _places(scene_id, frame)
+    except LookupError:
+        return {}
+
+
+@lru_cache(maxsize=10_000)
+def _places(scene_id: int, frame: int) -> dict[int, Place]:
+    """Kept, as a frame that is there never changes; a missing one may come, and is not kept."""
+    found = {number: Place(*rest) for number, *rest in statements.rows(PLACES, [scene_id, frame])}
+    if not found:
+        raise LookupError
+    return found
 
 
 class StoredFrames(sensed.Frames):

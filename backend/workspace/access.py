@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
 
+from backend import statements
 from backend.accounts.models import User
 from backend.projects.permissions import ABILITIES, role_in
 from backend.scenes.models import Scene
@@ -24,12 +25,13 @@ class Access:
 
 def access(user_id: int | None, scene_id: int) -> Access | None:
     """What a user may do in a scene now; None for strangers and for scenes that are not there."""
-    user = User.objects.filter(pk=user_id, is_active=True).first() if user_id else None
-    scene = Scene.objects.select_related("project").filter(pk=scene_id).first()
-    if user is None or scene is None:
+    users = statements.select(User, "id = %s AND is_active", [user_id])
+    # Without what it carries from its recording, which may be long.
+    scenes = statements.select(Scene, "id = %s", [scene_id], only=("id", "project_id", "name"))
+    if not users or not scenes:
         return None
-    role = role_in(user, scene.project)
-    return Access(scene, user, role) if role else None
+    role = role_in(users[0], scenes[0].project_id)
+    return Access(scenes[0], users[0], role) if role else None
 
 
 def user_id_of(scope_user: User | AnonymousUser | None) -> int | None:

@@ -27,7 +27,12 @@ from backend.workspace.presence import FADE_S, PresenceBoard
 
 logger = logging.getLogger(__name__)
 
+Asked = messages.AddPrompt | messages.Propagate | messages.CancelRequest | messages.Edit
 NOT_ALLOWED = "you may look at this scene, but not change it"
+
+
+class NoAccess(Exception):
+    """Membership or account ended while the socket was open."""
 
 
 class ControlConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -67,14 +72,12 @@ class ControlConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not self.joined and not isinstance(message, messages.Join):
             await self._say(RequestFailed(request_id=None, reason="send join first"))
             return
-        now = await in_database(access, self.user_id, self.scene_id)
-        if now is None:
+        try:
+            await self._handle(message)
+        except NoAccess:
             await self._refuse(
                 messages.CLOSE_NOT_ALLOWED, "you no longer have access to this scene"
             )
-            return
-        try:
-            await self._handle(message, now)
         except (InvalidEdit, predictions.NoWorker) as error:
             await self._say(RequestFailed(request_id=_request_of(message), reason=str(error)))
         except Exception:
@@ -86,38 +89,56 @@ class ControlConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 )
             )
 
-    async def _handle(self, message: messages.ClientMessage, now: Access) -> None:
+    async def _handle(self, message: messages.ClientMessage) -> None:
         match message:
             case messages.Join():
-                await self._join(message, now)
+                await self._join(message)
             case messages.CatchUp():
-                await self._say(await in_database(_missed, self.scene_id, message.known_revision))
+                await self._say(await in_database(self._missed, message.known_revision))
             case messages.MovePresence():
+                await in_database(self._access)
                 self._here = self._here.model_copy(
                     update={"frame": message.frame, "track": message.track}
                 )
                 await self.board.put(self._here)
+            case _:
+                answer = await in_database(self._change, message)
+                if answer is not None:
+                    await self._say(answer)
+
+    def _access(self) -> Access:
+        """What this person may do in the scene now. Raises NoAccess."""
+        now = access(self.user_id, self.scene_id)
+        if now is None:
+            raise NoAccess
+        return now
+
+    def _change(self, message: Asked) -> records.Record | None:
+        """What this browser alone is told; the news goes to all by the road of events."""
+        now = self._access()
+        if not now.may_label:
+            raise InvalidEdit(NOT_ALLOWED)
+        match message:
             case messages.AddPrompt():
-                _require_label(now)
-                await in_database(predictions.request_mask, now.scene, message, by=now.user)
+                predictions.request_mask(now.scene, message, by=now.user)
             case messages.Propagate():
-                _require_label(now)
-                await in_database(predictions.request_propagation, now.scene, message, by=now.user)
+                predictions.request_propagation(now.scene, message, by=now.user)
             case messages.CancelRequest():
-                _require_label(now)
-                await in_database(predictions.cancel_request, now.scene, message.request_id)
+                predictions.cancel_request(now.scene, message.request_id)
             case messages.Edit():
-                _require_label(now)
-                await self._edit(message, now)
+                applied = label_actions.apply_edit(self.scene_id, message, by=now.user)
+                if applied.before:
+                    # Its news went out long ago, so this browser gets it again.
+                    return _repeated(self.scene_id, message, applied.revision)
+        return None
 
-    async def _edit(self, message: messages.Edit, now: Access) -> None:
-        before = await in_database(_known_revision, self.scene_id)
-        revision = await in_database(label_actions.apply_edit, self.scene_id, message, by=now.user)
-        if revision <= before:
-            # Sent twice: its news went out long ago, so this browser gets it again.
-            await self._say(await in_database(_repeated, self.scene_id, message, revision))
+    def _missed(self, known_revision: int) -> messages.LabelsChanged:
+        self._access()
+        document = Document.objects.get(pk=self.scene_id)
+        return labels.labels_changed(document, min(known_revision, document.revision))
 
-    async def _join(self, message: messages.Join, now: Access) -> None:
+    async def _join(self, message: messages.Join) -> None:
+        now = await in_database(self._access)
         if message.protocol_version != PROTOCOL_VERSION:
             await self._refuse(
                 messages.CLOSE_WRONG_PROTOCOL,
@@ -134,7 +155,7 @@ class ControlConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._presence_beat = asyncio.create_task(self._stay_present())
         await self.board.put(self._here)
         if message.known_revision is not None:
-            await self._say(await in_database(_missed, self.scene_id, message.known_revision))
+            await self._say(await in_database(self._missed, message.known_revision))
             return
         people = await self.board.people()
         await self._say(await in_database(_snapshot, now, self.connection, people))
@@ -150,20 +171,6 @@ class ControlConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _refuse(self, code: int, reason: str) -> None:
         await self._say(Refused(code=code, reason=reason))
         await self.close(code=code)
-
-
-def _require_label(now: Access) -> None:
-    if not now.may_label:
-        raise InvalidEdit(NOT_ALLOWED)
-
-
-def _known_revision(scene_id: int) -> int:
-    return Document.objects.values_list("revision", flat=True).get(pk=scene_id)
-
-
-def _missed(scene_id: int, known_revision: int) -> messages.LabelsChanged:
-    document = Document.objects.get(pk=scene_id)
-    return labels.labels_changed(document, min(known_revision, document.revision))
 
 
 def _repeated(scene_id: int, edit: messages.Edit, revision: int) -> messages.LabelsChanged:

@@ -39,7 +39,7 @@ class Teller:
 
     def change(self, change: messages.Change) -> int:
         edit = messages.Edit(operation_id=str(self.operation()), change=change)
-        return actions.apply_edit(self.scene.pk, edit, by=self.by)
+        return actions.apply_edit(self.scene.pk, edit, by=self.by).revision
 
     def class_id(self, name: str) -> int:
         return self.scene.project.label_classes.get(name=name).pk

@@ -53,11 +53,11 @@ def create(scene, by, name: str = "", class_name: str = "car") -> int:
 def put(scene, by, track: int, frame: int, *points: int) -> int:
     runs = base64.b64encode(runs_of(*points)).decode()
     change = messages.PutMask(track=track, frame=frame, sensor=LIDAR, runs=runs)
-    return actions.apply_edit(scene.pk, edit(change), by=by)
+    return actions.apply_edit(scene.pk, edit(change), by=by).revision
 
 
 def undo(scene, by) -> int:
-    return actions.apply_edit(scene.pk, edit(messages.UndoLast()), by=by)
+    return actions.apply_edit(scene.pk, edit(messages.UndoLast()), by=by).revision
 
 
 def state(scene) -> dict[tuple[int, int, int], str]:
@@ -85,7 +85,8 @@ def test_an_operation_sent_twice_happens_once(scene, ann):
     first = actions.apply_edit(scene.pk, change, by=ann)
     second = actions.apply_edit(scene.pk, change, by=ann)
 
-    assert first == second == Document.objects.get(pk=scene.pk).revision
+    assert first.revision == second.revision == Document.objects.get(pk=scene.pk).revision
+    assert (first.before, second.before) == (False, True)
     assert Mask.objects.count() == 1
 
 
@@ -327,7 +328,7 @@ def random_edit(scene, ann, chance: random.Random, *, may_undo: bool = True) -> 
     else:
         change = messages.UndoLast()
     try:
-        return actions.apply_edit(scene.pk, edit(change), by=ann)
+        return actions.apply_edit(scene.pk, edit(change), by=ann).revision
     except InvalidEdit:  # nothing there to delete, say: the revision stays
         return Document.objects.get(pk=scene.pk).revision
 

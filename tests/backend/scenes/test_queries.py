@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.scenes.queries import read_scene
+from backend.scenes.queries import places, read_scene
 from tests.builders import CAMERA, LIDAR, build_project, build_scene, build_stored_scene
 
 pytestmark = pytest.mark.django_db
@@ -23,3 +23,23 @@ def test_a_stored_scene_reads_back_as_it_came():
         assert np.array_equal(after.world_from_ego, before.world_from_ego)
         assert after.images[CAMERA].encoded == before.images[CAMERA].encoded
         assert np.array_equal(after.sweeps[LIDAR].points_ego, before.sweeps[LIDAR].points_ego)
+
+
+def test_the_places_of_a_frame_are_its_readings_and_one_that_comes_later_is_found():
+    scene = build_stored_scene(build_project(), frames=2)
+    frame = scene.frames.get(index=1)
+    expected = {
+        row.sensor.number: (row.pk, row.size, row.sensor.kind)
+        for row in frame.readings.select_related("sensor")
+    }
+    assert places(scene.pk, 1) == expected
+    assert places(scene.pk, 2) == {}
+
+    readings = list(frame.readings.all())
+    frame.pk, frame.index, frame._state.adding = None, 2, True
+    frame.save()
+    for reading in readings:
+        reading.pk, reading.frame, reading._state.adding = None, frame, True
+        reading.save()
+
+    assert set(places(scene.pk, 2)) == set(expected)

@@ -1,0 +1,119 @@
+"""Hand-written SQL for the road that a click and an edit take.
+
+The ORM builds the text of a query anew at each call, which costs about a millisecond of a slow core;
+a click needs some twenty of them (docs/decisions/0011). Everything that nobody waits for with a
+finger on the mouse stays with the ORM. These calls go through Django's connection, so that
+transactions and the pool are the same; as their text never changes, the server plans it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import Field, Model
+
+Row = TypeVar("Row", bound=Model)
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+
+def rows(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+    """What a statement gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+
+
+def row(sql: str, parameters: Parameters) -> tuple[Any, ...] | None:
+    """The first row that a statement gives, if any."""
+    found = rows(sql, parameters)
+    return found[0] if found else None
+
+
+def change(sql: str, parameters: Parameters) -> int:
+    """Run a statement that gives nothing; returns how many rows it touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return int(cursor.rowcount)
+
+
+def select(
+    model: type[Row], condition: str, parameters: Parameters, *, only: tuple[str, ...] = ()
+) -> list[Row]:
+    """The rows of a model's table for which `condition` (SQL) holds.
+
+    only: the fields to read (attribute names, the key among them); the others come when used.
+    """
+    fields = _fields(model, only)
+    sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE {condition}"
+    return _instances(model, fields, rows(sql, parameters))
+
+
+def returning(
+    model: type[Row], sql: str, parameters: Parameters, *, durable: bool = True
+) -> list[Row]:
+    """Run an UPDATE of a model's table; returns the rows that it touched, as they are now."""
+    fields = _fields(model)
+    touched = rows(f"{sql} RETURNING {_columns(fields)}{_flush(durable)}", parameters)
+    return _instances(model, fields, [values[: len(fields)] for values in touched])
+
+
+def insert(instances: Sequence[Row], *, durable: bool = True) -> None:
+    """Store new rows of one model in one statement, and give them their keys."""
+    if not instances:
+        return
+    meta = type(instances[0])._meta
+    fields = tuple(field for field in _fields(type(instances[0])) if field is not meta.auto_field)
+    one = f"({', '.join(['%s'] * len(fields))})"
+    sql = (
+        f"INSERT INTO {meta.db_table} ({_columns(fields)}) "
+        f"VALUES {', '.join([one] * len(instances))} RETURNING {meta.pk.column}{_flush(durable)}"
+    )
+    values = [
+        field.get_db_prep_save(field.pre_save(each, add=True), connection)
+        for each in instances
+        for field in fields
+    ]
+    for each, (key, *_) in zip(instances, rows(sql, values), strict=True):
+        each.pk = key
+        each._state.adding, each._state.db = False, connection.alias
+
+
+def _flush(durable: bool) -> str:
+    """What to give back besides, so that the transaction's commit need not wait for the disk.
+
+    For rows of work only: should the machine lose power in the next moment, a click has to be
+    made again. Labels always wait. As part of the statement it costs no round trip.
+    """
+    return "" if durable else ", set_config('synchronous_commit', 'off', true)"
+
+
+def _instances(
+    model: type[Row], fields: tuple[Field[Any, Any], ...], found: list[tuple[Any, ...]]
+) -> list[Row]:
+    names = [field.attname for field in fields]
+    converters = [getattr(field, "from_db_value", None) for field in fields]
+    return [
+        model.from_db(
+            connection.alias,
+            names,
+            [
+                value if convert is None else convert(value, None, connection)
+                for convert, value in zip(converters, values, strict=True)
+            ],
+        )
+        for values in found
+    ]
+
+
+@cache
+def _fields(model: type[Model], only: tuple[str, ...] = ()) -> tuple[Field[Any, Any], ...]:
+    every = model._meta.concrete_fields
+    return tuple(field for field in every if not only or field.attname in only)
+
+
+@cache
+def _columns(fields: tuple[Field[Any, Any], ...]) -> str:
+    return ", ".join(f'"{field.column}"' for field in fields)
