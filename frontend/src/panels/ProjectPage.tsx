@@ -26,6 +26,7 @@ export function ProjectPage(props: { user: User; id: number; tab: Tab }): JSX.El
   return (
     <Page user={props.user} title={project.value?.name ?? "Project"}>
       <Waiting of={project} what="the project" />
+      {project.error && !project.value && <a href="/">Back to your projects</a>}
       {project.value && <Content project={project.value} user={props.user} tab={props.tab} />}
     </Page>
   );

@@ -2,37 +2,87 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
 import { count } from "@/panels/Projects";
-import { api, type Project, type SceneSummary } from "@/sync/api";
+import { api, isRunning, type JobSummary, type Project, type SceneSummary } from "@/sync/api";
 
-const isArriving = (scenes: SceneSummary[]): boolean =>
-  scenes.some((scene) => scene.state === "arriving");
+interface Listing {
+  scenes: SceneSummary[];
+  imports: JobSummary[]; // newest first
+}
+
+const isGrowing = ({ scenes, imports }: Listing): boolean =>
+  scenes.some(({ state }) => state === "arriving") || imports.some(isRunning);
 
 export function Scenes(props: { project: Project }): JSX.Element {
   const { project } = props;
-  const scenes = useLoaded(() => api.scenes(project.id), project.id, isArriving);
-  const mayDelete = project.role === "manager" || project.role === "admin";
+  const listing = useLoaded(() => listingOf(project.id), project.id, isGrowing);
+  const mayImport = project.role === "manager" || project.role === "admin";
+  const { scenes = [], imports = [] } = listing.value ?? {};
+  const listed = new Set(scenes.map(({ id }) => id));
+  const coming = imports.filter(
+    (job) => isRunning(job) && !job.scene_ids.some((id) => listed.has(id)),
+  );
   return (
     <section aria-label="Scenes" class="stack">
-      <Waiting of={scenes} what="the scenes" />
-      {scenes.value?.length === 0 && (
-        <div class="empty">
-          <h2>No drive here yet</h2>
-          {mayDelete ? (
-            <p>
-              <a href={`/projects/${project.id}/imports`}>Import a recording</a>: a Waymo segment,
-              or an archive that Masklet wrote.
-            </p>
-          ) : (
-            <p>A project manager imports recordings; they appear here.</p>
-          )}
-        </div>
+      <Waiting of={listing} what="the scenes" />
+      {coming.map((job) => (
+        <Coming key={job.id} job={job} />
+      ))}
+      {listing.value && !scenes.length && !coming.length && (
+        <NoScenes project={project.id} mayImport={mayImport} latest={imports[0]} />
       )}
       <div class="cards">
-        {scenes.value?.map((scene) => (
-          <SceneCard key={scene.id} scene={scene} mayDelete={mayDelete} onGone={scenes.reload} />
+        {scenes.map((scene) => (
+          <SceneCard key={scene.id} scene={scene} mayDelete={mayImport} onGone={listing.reload} />
         ))}
       </div>
     </section>
+  );
+}
+
+/** The imports first: of one that has just ended, the scene is then among the scenes. */
+async function listingOf(project: number): Promise<Listing> {
+  const imports = await api.jobs(project, "import", "demo");
+  return { imports, scenes: await api.scenes(project) };
+}
+
+/** A recording that is on its way and has no scene to open yet. */
+function Coming({ job }: { job: JobSummary }): JSX.Element {
+  const words = job.kind === "demo" ? "is being made" : "is being imported";
+  return (
+    <div class="notice stack" role="status">
+      <p>
+        <strong>{job.label}</strong> {words}. It appears here by itself.
+      </p>
+      <progress
+        aria-label={job.label}
+        value={job.total ? job.done : undefined}
+        max={job.total || undefined}
+      />
+    </div>
+  );
+}
+
+function NoScenes(props: {
+  project: number;
+  mayImport: boolean;
+  latest: JobSummary | undefined;
+}): JSX.Element {
+  const { latest } = props;
+  return (
+    <div class="empty">
+      <h2>No drive here yet</h2>
+      {props.mayImport ? (
+        <p>
+          <a href={`/projects/${props.project}/imports`}>Import a recording</a>: a Waymo segment, or
+          an archive that Masklet wrote.
+        </p>
+      ) : (
+        <p>A project manager imports recordings; they appear here.</p>
+      )}
+      {latest?.state === "failed" && (
+        <Failure words={`${latest.label} could not be imported: ${latest.error}`} />
+      )}
+    </div>
   );
 }
 

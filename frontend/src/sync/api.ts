@@ -128,13 +128,15 @@ function csrfToken(): string {
   return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? "";
 }
 
+/** Django's words for what a person may not see or what is not there. */
+const NO_ROW = /^No \w+ matches the given query\.$/;
+
 /** The first sentence in an error's body: {"detail": "..."} or {"field": ["..."]}. */
 export function wordsOf(body: unknown, status: number): string {
   if (typeof body === "object" && body !== null) {
-    for (const value of Object.values(body)) {
-      if (typeof value === "string") return value;
-      if (Array.isArray(value) && typeof value[0] === "string") return value[0];
-    }
+    const sentences = Object.values(body).map((value) => (Array.isArray(value) ? value[0] : value));
+    const first = sentences.find((value): value is string => typeof value === "string");
+    if (first) return NO_ROW.test(first) ? "This does not exist, or it is not yours." : first;
   }
   return status >= 500
     ? "The server failed at this. Nothing was changed; try again, and tell whoever runs it if it stays so."

@@ -13,6 +13,7 @@ const tabs = (): string[] =>
 const open = (role: Role, scenes: unknown = []) =>
   showing(<ProjectPage user={USER} id={3} tab="scenes" />, {
     "GET /api/projects/3": buildProject({ role }),
+    "GET /api/projects/3/jobs": [],
     "GET /api/projects/3/scenes": scenes,
   });
 
@@ -36,6 +37,15 @@ test("an empty project leads a manager to the import, and tells others who does 
   expect(shown()).toContain("A project manager imports recordings");
 });
 
+test("a project that is not theirs is spoken of in words, with a way back", async () => {
+  await showing(<ProjectPage user={USER} id={3} tab="scenes" />, {
+    "GET /api/projects/3": failing(404, { detail: "No Project matches the given query." }),
+  });
+
+  expect(shown()).toContain("This does not exist, or it is not yours.");
+  expect(shown()).toContain("Back to your projects");
+});
+
 test("names from people are text, whatever they look like", async () => {
   await open("admin", [buildScene({ name: "<img src=x onerror=alert(1)>" })]);
   expect(shown()).toContain("<img src=x onerror=alert(1)>");
@@ -55,6 +65,7 @@ test("an error is told in the server's words, and trying again helps", async () 
   await showing(<ProjectPage user={USER} id={3} tab="scenes" />, {
     "GET /api/projects/3": () =>
       isBroken ? failing(404, { detail: "There is no such project." }) : buildProject(),
+    "GET /api/projects/3/jobs": [],
     "GET /api/projects/3/scenes": [],
   });
   expect(document.querySelector("[role=alert]")?.textContent).toContain("no such project");

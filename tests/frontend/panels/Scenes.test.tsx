@@ -1,14 +1,54 @@
 // @vitest-environment jsdom
-import { afterEach, expect, test } from "vitest";
+import { act } from "preact/test-utils";
+import { afterEach, expect, test, vi } from "vitest";
 import { Scenes } from "@/panels/Scenes";
-import { buildProject, buildScene } from "./builders";
-import { failing, leave, press, showing, shown } from "./page";
+import { buildJob, buildProject, buildScene } from "./builders";
+import { type Answers, failing, leave, press, showing, shown } from "./page";
 
-afterEach(leave);
+afterEach(() => {
+  leave();
+  vi.useRealTimers();
+});
+
+const open = (answers: Answers, role: "manager" | "annotator" | "reviewer" = "manager") =>
+  showing(<Scenes project={buildProject({ role })} />, {
+    "GET /api/projects/3/jobs": [],
+    ...answers,
+  });
+
+test("a drive that is being made is announced, and appears without a reload", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout"], shouldAdvanceTime: true });
+  let jobs = [buildJob({ kind: "demo", label: "Demo drive, 200 frames", done: 3, total: 200 })];
+  let scenes = [] as ReturnType<typeof buildScene>[];
+  await open(
+    { "GET /api/projects/3/jobs": () => jobs, "GET /api/projects/3/scenes": () => scenes },
+    "annotator",
+  );
+  expect(shown()).toContain("Demo drive, 200 frames is being made");
+  expect(document.querySelector("progress")?.value).toBe(3);
+  expect(shown()).not.toContain("No drive here yet");
+
+  jobs = [{ ...jobs[0]!, state: "done", scene_ids: [5] }];
+  scenes = [buildScene()];
+  await act(async () => void (await vi.advanceTimersByTimeAsync(1500)));
+
+  expect(shown()).toContain("street-1");
+  expect(shown()).not.toContain("is being made");
+});
+
+test("an import that failed is not mistaken for nothing at all", async () => {
+  await open({
+    "GET /api/projects/3/jobs": [buildJob({ state: "failed", error: "record 2: wrong CRC" })],
+    "GET /api/projects/3/scenes": [],
+  });
+
+  expect(shown()).toContain("No drive here yet");
+  expect(shown()).toContain("street.zip could not be imported: record 2: wrong CRC");
+});
 
 test("a scene is deleted only after a second press that says what goes with it", async () => {
   let scenes = [buildScene({ track_count: 12 })];
-  const { calls } = await showing(<Scenes project={buildProject()} />, {
+  const { calls } = await open({
     "GET /api/projects/3/scenes": () => scenes,
     "DELETE /api/scenes/5": () => {
       scenes = [];
@@ -26,7 +66,7 @@ test("a scene is deleted only after a second press that says what goes with it",
 });
 
 test("a refusal to delete is shown and the scene stays", async () => {
-  await showing(<Scenes project={buildProject()} />, {
+  await open({
     "GET /api/projects/3/scenes": [buildScene()],
     "DELETE /api/scenes/5": failing(403, { detail: "Only a manager may delete a scene." }),
   });
@@ -39,9 +79,7 @@ test("a refusal to delete is shown and the scene stays", async () => {
 });
 
 test("who may not delete is not offered it", async () => {
-  await showing(<Scenes project={buildProject({ role: "reviewer" })} />, {
-    "GET /api/projects/3/scenes": [buildScene()],
-  });
+  await open({ "GET /api/projects/3/scenes": [buildScene()] }, "reviewer");
   expect(shown()).toContain("street-1");
   expect(shown()).not.toContain("Delete");
 });
