@@ -132,6 +132,15 @@ def claim(job_id: int, *, worker: str) -> Job | None:
     return job
 
 
+def release(job: Job) -> None:
+    """End the lease of a worker that is known to be dead: the job is rung again at once."""
+    mine = Job.objects.filter(
+        pk=job.pk, state=State.RUNNING, worker=job.worker, attempts=job.attempts
+    )
+    if mine.update(lease_until=timezone.now()) and job.kind in TASKS:
+        ring(job)
+
+
 def progress(
     job: Job, *, done: int, total: int, message: str = "", checkpoint: dict[str, Any] | None = None
 ) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready
 
 from backend.jobs import actions, lease
 from backend.jobs.models import Job, State
@@ -36,6 +37,25 @@ def ring_waiting_jobs() -> None:
 
 def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def take_up(**_: Any) -> None:
+    """A worker that starts need not wait for the leases of dead ones on its own machine."""
+    here = f"{socket.gethostname()}:"
+    for job in Job.objects.filter(state=State.RUNNING, worker__startswith=here):
+        if not _lives(job.worker.removeprefix(here)):
+            actions.release(job)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass  # somebody else's process
+    return True
 
 
 def run(job_id: int, work: Work, *, expected: tuple[type[Exception], ...]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -9,7 +12,7 @@ from django.utils import timezone
 
 from backend.jobs import actions, bell
 from backend.jobs.models import Job, Kind, State
-from backend.jobs.tasks import ring_waiting_jobs, run
+from backend.jobs.tasks import ring_waiting_jobs, run, take_up, worker_name
 from tests.builders import build_project
 
 pytestmark = pytest.mark.django_db
@@ -104,3 +107,26 @@ def test_a_job_that_kills_its_workers_is_given_up(job, bells):
 
     assert bells == []
     assert outcome(job)[0] == State.FAILED
+
+
+def test_a_worker_that_starts_takes_up_what_a_dead_one_of_its_machine_left(job, bells):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    actions.claim(job.pk, worker=f"{socket.gethostname()}:{dead.pid}")
+
+    take_up()
+
+    assert bells == [job.pk]
+    assert actions.claim(job.pk, worker="the new one") is not None
+
+
+def test_a_worker_that_starts_leaves_alone_what_others_are_at(job, bells):
+    here = actions.claim(job.pk, worker=worker_name())
+    elsewhere = Job.objects.create(project=job.project, kind=Kind.IMPORT)
+    actions.claim(elsewhere.pk, worker="another-machine:1")
+
+    take_up()
+
+    assert bells == []
+    assert actions.claim(here.pk, worker="the new one") is None
+    assert actions.claim(elsewhere.pk, worker="the new one") is None
