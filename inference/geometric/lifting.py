@@ -22,6 +22,9 @@ _PIECES_GAP_M = 0.8
 _MOSTLY = 0.6
 _FIRST_ROWS = 2.5  # beams below the highest return of a column
 _SKY_WIDTH_PX = 160
+# Beams round a negative click: its own point, where all points are of one object, and where they
+# lie on all sides of it, so many radians apart at most.
+_UNDER, _ALIKE, _AMID, _MOST_GAP = 0.8, 1.4, 2.0, 2.0
 
 
 def lifted(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:
@@ -86,20 +89,39 @@ def is_sky(picture: Picture, pixel: Pixel) -> bool:
 
 
 def rejected(prepared: PreparedFrame, camera: str, pixel: Pixel) -> int | None:
-    """The point a negative click means: only one right under it, as spills are often narrow."""
-    view = prepared.view(camera)
+    """The point a negative click means: one right under it, amid others of the same object.
+
+    By an outline the nearest point may well be the clicked track's own: there the click is about
+    the picture, whose spills are often narrower than beams are apart.
+    """
+    view, cloud = prepared.view(camera), prepared.cloud
     if not len(view.point):
         return None
     away = view.gaps_to(pixel)
     nearest = int(away.argmin())
-    return int(view.point[nearest]) if away[nearest] < 0.8 else None
+    around = np.flatnonzero(away < _AMID)
+    number = cloud.cluster[view.point]
+    is_amid = (
+        away[nearest] < _UNDER
+        and (number[around[away[around] < _ALIKE]] == number[nearest]).all()
+        and _widest_gap(view.pixels[around], pixel) < _MOST_GAP
+    )
+    return int(view.point[nearest]) if is_amid else None
+
+
+def _widest_gap(pixels: npt.NDArray[np.float32], pixel: Pixel) -> float:
+    """Radians between neighbouring directions in which points [K, 2] lie from a pixel."""
+    u, v = (pixels - np.array(pixel, np.float32)).T
+    turn = np.sort(np.arctan2(v, u))
+    return float(np.diff(turn, append=turn[0] + 2 * np.pi).max())
 
 
 def agreeing(cloud: Cloud, points: list[int], anchors: list[int]) -> list[int]:
     """Of the points lifted from several clicks, those on one object.
 
-    That is the anchors' (points clicked in the cloud itself), or else the one most clicks mean;
-    a click that lands on something else is about the picture, not about the points.
+    That is the anchors' (points clicked in the cloud itself), or else the one most clicks mean, of
+    which the first counts twice: later ones go where the picture's mask is wrong, by the outline
+    or where something is in the way. A click on something else is about the picture, not the points.
     """
     numbers = [int(cloud.cluster[point]) for point in points]
     anchored = {int(cloud.cluster[point]) for point in anchors} - {-1}
@@ -107,7 +129,7 @@ def agreeing(cloud: Cloud, points: list[int], anchors: list[int]) -> list[int]:
     if not anchored:
         if not objects:
             return points[:1] if not anchors else []
-        anchored = {Counter(objects).most_common(1)[0][0]}
+        anchored = {Counter([objects[0], *objects]).most_common(1)[0][0]}
     near = {number for number in set(objects) if touches(cloud, number, anchored)}
     return [point for point, number in zip(points, numbers, strict=True) if number in near]
 

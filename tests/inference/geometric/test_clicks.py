@@ -190,6 +190,46 @@ def test_a_negative_click_parts_objects_that_touch() -> None:
     assert agreement(plain, parted, 0, LIDAR) > 0.8
 
 
+def test_a_negative_click_in_the_picture_parts_objects_that_touch() -> None:
+    plain = Plain((Block((12, 0), (4, 1.8, 1.6)), Block((12, 1.9), (4, 1.9, 1.6))))
+    merged = predicted(plain, click_on(plain, 0, CAMERA))
+    assert agreement(plain, merged, 0, LIDAR) < 0.8  # else there is nothing to part
+
+    parted = predicted(
+        plain, click_on(plain, 0, CAMERA), click_on(plain, 1, CAMERA, positive=False)
+    )
+
+    assert agreement(plain, parted, 0, LIDAR) > 0.8
+
+
+@pytest.mark.parametrize("number", [CAR, VAN], ids=["car", "van"])
+def test_negative_clicks_round_an_outline_leave_the_points_alone(number: int) -> None:
+    plain = Plain(STREET)
+    inside = (plain.gold(0, CAMERA) == number).reshape(200, 320)
+    v, u = np.nonzero(cv2.dilate(inside.astype(np.uint8), np.ones((3, 3))).astype(bool) & ~inside)
+    corners = [
+        PointPrompt("FRONT", (u[i] + 0.5, v[i] + 0.5), positive=False)
+        for i in (u.argmin(), u.argmax(), v.argmin(), len(u) // 2)
+    ]
+    click = click_on(plain, number, CAMERA)
+    before = predicted(plain, click)
+
+    after = predicted(plain, click, *corners)
+
+    assert (after["TOP"].mask == before["TOP"].mask).all()
+    assert agreement(plain, after, number, CAMERA) > 0.85
+
+
+def test_a_later_click_on_something_else_does_not_leave_the_object() -> None:
+    plain = Plain(STREET)
+
+    answers = predicted(plain, click_on(plain, CAR, CAMERA), click_on(plain, VAN, CAMERA))
+    again = predicted(plain, *[click_on(plain, n, CAMERA) for n in (CAR, VAN, VAN)])
+
+    for found in (answers, again):
+        assert agreement(plain, found, CAR, LIDAR) > 0.85
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_positive_clicks_are_inside_and_negative_ones_outside(seed: int) -> None:
     random = np.random.default_rng(seed)
