@@ -7,6 +7,7 @@ by one thread at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,11 +58,17 @@ class Predictor(Protocol):
     def close(self, opened: Any) -> None: ...
 
 
+@cache
 def load_predictor(name: str = "geometric") -> Predictor:
-    """The predictor of that name. Raises ValueError for a name there is none of."""
+    """The predictor of that name, one per process, warmed up: no click waits for a compiler.
+
+    Raises ValueError for a name there is none of.
+    """
     if name == "geometric":
         # Imported here: OpenCV and Numba take a second that a caller of the face need not pay.
         from inference.geometric import GeometricPredictor
 
-        return GeometricPredictor()
+        predictor = GeometricPredictor()
+        predictor.warm_up()
+        return predictor
     raise ValueError(f"there is no predictor {name!r}; choose geometric")

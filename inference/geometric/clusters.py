@@ -1,6 +1,4 @@
 """Objects as connected pieces of range images: neighbours on the image that are near in space."""
-# Numba has no type information; its decorators are untyped for mypy.
-# mypy: disallow-untyped-decorators=False
 
 from __future__ import annotations
 
@@ -8,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from inference.geometric.kernels import kernel
 from inference.geometry import FloatArray
 from inference.scene import Calibration, Sweep
 
@@ -201,7 +199,7 @@ def _turn_spacing(azimuth: Float32Array, row: Int32Array, column: Int32Array) ->
     return np.full(len(row), usual, np.float32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _root(parent: Int32Array, i: int) -> int:
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -209,13 +207,13 @@ def _root(parent: Int32Array, i: int) -> int:
     return i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _unite(parent: Int32Array, i: int, j: int) -> None:
     a, b = _root(parent, i), _root(parent, j)
     parent[max(a, b)] = min(a, b)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _roots(parent: Int32Array) -> Int32Array:
     out = np.empty_like(parent)
     for i in range(len(parent)):
@@ -223,8 +221,15 @@ def _roots(parent: Int32Array) -> Int32Array:
     return out
 
 
-@njit(cache=True, nogil=True)
-def _join(point_at, points, is_object, reach, wraps, parent):  # type: ignore[no-untyped-def]
+@kernel
+def _join(
+    point_at: Int32Array,
+    points: Float32Array,
+    is_object: BoolArray,
+    reach: Float32Array,
+    wraps: bool,
+    parent: Int32Array,
+) -> None:
     """Union of each point with the neighbours to the right and below, over small gaps."""
     height, width = point_at.shape
     steps = (
@@ -258,8 +263,16 @@ def _join(point_at, points, is_object, reach, wraps, parent):  # type: ignore[no
                         parent[a] = b
 
 
-@njit(cache=True, nogil=True)
-def _adopt(point_at, row, column, points, is_object, reach, parent):  # type: ignore[no-untyped-def]
+@kernel
+def _adopt(
+    point_at: Int32Array,
+    row: Int32Array,
+    column: Int32Array,
+    points: Float32Array,
+    is_object: BoolArray,
+    reach: Float32Array,
+    parent: Int32Array,
+) -> None:
     """Union of each point that shares a cell (a second return) with a near one thereabouts."""
     height, width = point_at.shape
     for i in range(len(points)):
