@@ -40,6 +40,9 @@ export interface Outcome {
   news: LabelsChanged | null;
 }
 
+/** What the model is asked. A propagation answers many times, and has ended when its job has. */
+type Question = Extract<ClientMessage, { type: "add_prompt" | "propagate" }>;
+
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 const SILENCE_MS = 16_000; // three heartbeats: the line is dead, even if nobody says so
@@ -70,7 +73,7 @@ export class SceneConnection {
   link: LinkState = { kind: "connecting", why: "" };
   private socket: WebSocket | null = null;
   private readonly pendingEdits = new Map<string, Edit>(); // in the order they were made
-  private readonly asked = new Set<string>(); // requests to the model that have no answer yet
+  private readonly asked = new Map<string, Question["type"]>(); // of the model, unanswered
   private hasSnapshot = false;
   private hasJoined = false; // on this socket
   private retryMs = FIRST_RETRY_MS;
@@ -108,9 +111,9 @@ export class SceneConnection {
   }
 
   /** A question to the model. False: there is no connection, and it was not asked. */
-  ask(message: Extract<ClientMessage, { type: "add_prompt" | "propagate" }>): boolean {
+  ask(message: Question): boolean {
     if (!this.isOpen) return false;
-    this.asked.add(message.request_id);
+    this.asked.set(message.request_id, message.type);
     this.write(message);
     return true;
   }
@@ -216,7 +219,8 @@ export class SceneConnection {
       this.catchUpTimer = undefined;
       this.labelsChanged.emit(news);
     }
-    this.end(news.operation_id, null, news);
+    const request = news.operation_id;
+    if (request && this.asked.get(request) !== "propagate") this.end(request, null, news);
   }
 
   private jobChanged(job: Job): void {
@@ -264,7 +268,9 @@ export class SceneConnection {
     this.retryTimer = setTimeout(() => this.open(), this.retryMs);
     this.retryMs = Math.min(LONGEST_RETRY_MS, this.retryMs * 2);
     // Their answers may have been on the way. The masks themselves come with the catching up.
-    for (const request of [...this.asked]) {
+    // A propagation goes on without us, and its job tells when it ends.
+    for (const [request, type] of [...this.asked]) {
+      if (type === "propagate") continue;
       this.end(request, "the connection was lost before the model answered: click again", null);
     }
   }

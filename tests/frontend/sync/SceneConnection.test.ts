@@ -288,6 +288,26 @@ test("jobs under way are known, and a superseded click ends without a word", () 
   expect(outcomes).toEqual([{ request: request_id, reason: null, news: null }]);
 });
 
+test("a propagation has ended with its job, not with the first frame that it has made", () => {
+  join(4);
+  const request_id = newRequestId();
+  connection.ask({ type: "propagate", request_id, track: 1, from_frame: 0, to_frame: 9 });
+
+  socket().say(news(5, { operation_id: request_id }));
+  socket().say(news(6, { operation_id: request_id }));
+  expect(outcomes).toEqual([]);
+
+  const job = {
+    id: 8,
+    request_id,
+    kind: "propagate",
+    state: "failed",
+    message: "the disk is full",
+  };
+  socket().say({ type: "job_changed", job });
+  expect(outcomes).toEqual([{ request: request_id, reason: "the disk is full", news: null }]);
+});
+
 test("a job that failed ends its request with the job's words", () => {
   join(4);
   const request_id = newRequestId();
