@@ -3,7 +3,12 @@ import type { LabelClass, Track } from "@/protocol/messages";
 export type Rgb = [number, number, number]; // 0 ... 255
 
 const UNKNOWN_CLASS: Rgb = [160, 168, 180];
-const GOLDEN_RATIO = 0.618034;
+// Multiples of these fill the unit square evenly, as those of the golden ratio do the unit line.
+// Its square would not serve as the second: it is one minus the ratio, so both would move as one.
+const FIRST_STEP = 0.7548776662;
+const SECOND_STEP = 0.569840291;
+const HUE_DEGREES = 44;
+const LIGHTNESS = 0.36;
 
 export function rgbOfHex(hex: string): Rgb {
   const value = Number.parseInt(hex.slice(1), 16);
@@ -21,9 +26,9 @@ export function hexOfRgb(rgb: Rgb): string {
 export function colourOfTrack(track: Track, labelClass: LabelClass | undefined): Rgb {
   const base = labelClass ? rgbOfHex(labelClass.colour) : UNKNOWN_CLASS;
   if (track.is_stuff) return base;
-  const place = (track.number * GOLDEN_RATIO) % 1; // spreads successive numbers evenly
-  const second = (track.number * GOLDEN_RATIO * GOLDEN_RATIO) % 1;
-  return shifted(base, (place - 0.5) * 36, (second - 0.5) * 0.24);
+  const first = (track.number * FIRST_STEP) % 1;
+  const second = (track.number * SECOND_STEP) % 1;
+  return shifted(base, (first - 0.5) * HUE_DEGREES, (second - 0.5) * LIGHTNESS);
 }
 
 /** degrees: of hue. lightness: added, -1 ... 1. */

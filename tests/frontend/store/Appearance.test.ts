@@ -48,6 +48,20 @@ test("a hidden track is seen through, and isolating hides the others", () => {
   expect(alphas()).toEqual([0, 255, 0, 255, 255]);
 });
 
+test("of sixty cars, any five that were made one after another can be told apart", () => {
+  const colours = Array.from({ length: 60 }, (_, number) => colourOfTrack(track(number, 1), car));
+  const distance = (first: number, second: number): number =>
+    Math.hypot(...[0, 1, 2].map((at) => colours[first]![at]! - colours[second]![at]!));
+
+  for (let number = 0; number < 56; number++) {
+    for (const later of [1, 2, 3, 4]) {
+      expect(distance(number, number + later), `${number} and ${number + later}`).toBeGreaterThan(
+        18,
+      );
+    }
+  }
+});
+
 test("stuff has its class's colour, neighbours of a class differ", () => {
   expect(hexOfRgb(colourOfTrack(track(4, 2, true), road))).toBe("#806050");
   expect(colourOfTrack(track(1, 1), car)).not.toEqual(colourOfTrack(track(2, 1), car));
