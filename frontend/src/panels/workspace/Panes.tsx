@@ -1,5 +1,6 @@
-import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import type { JSX, RefObject } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { cameraOf } from "@/geometry/projection";
 import type { Sensor } from "@/protocol/messages";
 import { ImageViewport } from "@/viewport/ImageViewport";
 import { Viewport3D } from "@/viewport/Viewport3D";
@@ -10,6 +11,7 @@ import { useNewsOf } from "./watching";
 
 const GAP_PX = 4;
 const LEAST_STRIP_PX = 90;
+const MOST_STRIP_SHARE = 0.38; // the cloud keeps the larger part
 
 /** Where a pane is, in the CSS of the panes' box. */
 type Place = Record<"left" | "right" | "top" | "bottom" | "width" | "height", string>;
@@ -34,11 +36,13 @@ export function Panes(props: {
   onEnlarge: (sensor: number | null) => void;
 }): JSX.Element {
   const { room, enlarged, onEnlarge } = props;
-  const [stripPx, setStripPx] = useState(() => remembered("masklet.strip", 190));
+  const [chosenPx, setChosenPx] = useState(() => remembered("masklet.strip", 0)); // 0: not yet
   const [share, setShare] = useState(() => remembered("masklet.split", 0.5));
   const box = useRef<HTMLDivElement>(null);
+  const [width, height] = useSizeOf(box);
   useNewsOf(room.scene.changed);
   const cameras = room.cameras();
+  const stripPx = chosenPx || fittingStrip(cameras.map(cameraOf), width, height);
   const hasCloud = [...room.scene.sensors.values()].some(({ kind }) => kind === "lidar");
   const large = cameras.find(({ number }) => number === enlarged) ?? (hasCloud ? null : cameras[0]);
   const strip = cameras.filter((camera) => camera !== large);
@@ -62,13 +66,11 @@ export function Panes(props: {
     });
   };
   const moveStrip = (y: number): void => {
-    const height = box.current?.clientHeight ?? 0;
     const most = Math.max(LEAST_STRIP_PX, height - 160);
-    setStripPx(remember("masklet.strip", Math.min(most, Math.max(LEAST_STRIP_PX, height - y))));
+    setChosenPx(remember("masklet.strip", Math.min(most, Math.max(LEAST_STRIP_PX, height - y))));
   };
   const moveSplit = (x: number): void => {
-    const width = box.current?.clientWidth || 1;
-    setShare(remember("masklet.split", Math.min(0.85, Math.max(0.15, x / width))));
+    setShare(remember("masklet.split", Math.min(0.85, Math.max(0.15, x / (width || 1)))));
   };
 
   return (
@@ -120,6 +122,31 @@ export function Panes(props: {
       )}
     </div>
   );
+}
+
+/** Until somebody has moved the splitter: as high as the pictures need side by side. */
+export function fittingStrip(
+  cameras: readonly { widthPx: number; heightPx: number }[],
+  widthPx: number,
+  heightPx: number,
+): number {
+  const each = widthPx / Math.max(1, cameras.length);
+  const needed = Math.max(0, ...cameras.map((camera) => (each * camera.heightPx) / camera.widthPx));
+  return Math.round(Math.max(LEAST_STRIP_PX, Math.min(needed, heightPx * MOST_STRIP_SHARE)));
+}
+
+/** Width and height in CSS pixels. */
+function useSizeOf(box: RefObject<HTMLElement | null>): [number, number] {
+  const [size, setSize] = useState<[number, number]>([0, 0]);
+  useLayoutEffect(() => {
+    const measure = (): void =>
+      setSize([box.current?.clientWidth ?? 0, box.current?.clientHeight ?? 0]);
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(box.current!);
+    return () => observer.disconnect();
+  }, []);
+  return size;
 }
 
 /** The pane; null, and a word to the person, where the browser cannot draw it. */
