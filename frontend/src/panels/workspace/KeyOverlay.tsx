@@ -24,7 +24,11 @@ export function KeyOverlay({ onClose }: { onClose: () => void }): JSX.Element {
             <dl>
               {bindings.map(({ keys, meaning }) => (
                 <div key={keys}>
-                  <dt>{keys}</dt>
+                  <dt>
+                    {keys.split("  ").map((key) => (
+                      <kbd key={key}>{key}</kbd>
+                    ))}
+                  </dt>
                   <dd>{meaning}</dd>
                 </div>
               ))}

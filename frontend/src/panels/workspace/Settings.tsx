@@ -38,6 +38,7 @@ export function Settings({ room }: { room: Room }): JSX.Element {
         icon="settings"
         label="How things look"
         isPressed={isOpen}
+        isExpanded={isOpen}
         onClick={() => setOpen(!isOpen)}
       />
       {isOpen && (

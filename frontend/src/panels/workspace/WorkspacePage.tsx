@@ -2,8 +2,9 @@ import { type JSX, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import "./workspace.css";
 import { ApiError, api } from "@/sync/api";
+import { keepFrameInAddress } from "./address";
 import { KeyOverlay } from "./KeyOverlay";
-import { onKey } from "./keys";
+import { onKey, releaseAfterClick } from "./keys";
 import { Panes } from "./Panes";
 import { Room } from "./Room";
 import { TimelineBar } from "./TimelineBar";
@@ -51,8 +52,13 @@ function Workspace(props: { room: Room; sceneId: number; task: number | null }):
       if (isOurs) event.preventDefault();
     };
     window.addEventListener("keydown", listen);
-    return () => window.removeEventListener("keydown", listen);
+    window.addEventListener("click", releaseAfterClick);
+    return () => {
+      window.removeEventListener("keydown", listen);
+      window.removeEventListener("click", releaseAfterClick);
+    };
   }, [room]);
+  useEffect(() => keepFrameInAddress(room.timeline), [room]);
   useEffect(() => {
     document.title = room.scene.name ? `${room.scene.name} · Masklet` : "Masklet";
   }, [room.scene.name]);

@@ -40,6 +40,7 @@ export function IconButton(props: {
   label: string;
   onClick: (event: MouseEvent) => void;
   isPressed?: boolean;
+  isExpanded?: boolean; // of what it opens
   isDisabled?: boolean;
   class?: string;
 }): JSX.Element {
@@ -50,6 +51,7 @@ export function IconButton(props: {
       aria-label={props.label}
       title={props.label}
       aria-pressed={props.isPressed}
+      aria-expanded={props.isExpanded}
       disabled={props.isDisabled}
       onClick={props.onClick}
     >

@@ -1,7 +1,7 @@
 import type { Room } from "./Room";
 
 export interface KeyBinding {
-  keys: string; // as people read them
+  keys: string; // as people read them; two spaces between such as do the same
   meaning: string;
 }
 
@@ -39,9 +39,9 @@ export const KEY_GROUPS: { title: string; bindings: KeyBinding[] }[] = [
     bindings: [
       { keys: "Left click", meaning: "This belongs to it (click tool)" },
       { keys: "Shift+click", meaning: "The same, also on another object" },
-      { keys: "Right click, Alt+click", meaning: "This does not" },
+      { keys: "Right click  Alt+click", meaning: "This does not" },
       { keys: "Left drag", meaning: "Turn the cloud; move a picture" },
-      { keys: "Right drag, Ctrl+drag", meaning: "Move the cloud or a picture" },
+      { keys: "Right drag  Ctrl+drag", meaning: "Move the cloud or a picture" },
       { keys: "Wheel", meaning: "Zoom to the pointer" },
       { keys: "Middle click", meaning: "Turn the cloud about this point" },
       { keys: "Double click", meaning: "Go there in the cloud (select tool)" },
@@ -72,13 +72,33 @@ const isTyping = (target: EventTarget | null): boolean =>
 const isControl = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && target.matches("button, a, summary, input");
 
+/** Esc ends typing, so does Enter in a number: the keys are the workspace's again. */
+function leavesField(event: KeyboardEvent): boolean {
+  const field = event.target as HTMLElement;
+  const isDone =
+    event.key === "Escape" || (event.key === "Enter" && field.matches("[type=number]"));
+  if (isDone) field.blur();
+  return isDone;
+}
+
 /** Arrow keys move what such a control sets. */
 const hasOwnArrows = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && target.matches("input[type=range], input[type=radio]");
 
+/**
+ * A button that the mouse has pressed keeps the focus, and the next Space would press it again
+ * instead of playing. One that opens something keeps it, so that Esc closes that.
+ */
+export function releaseAfterClick(event: MouseEvent): void {
+  if (event.detail === 0) return; // the keyboard pressed it
+  const button = event.target instanceof Element && event.target.closest("button");
+  if (button && button.getAttribute("aria-expanded") !== "false") button.blur();
+}
+
 /** True: the key was ours. */
 export function onKey(event: KeyboardEvent, room: Room, switches: Switches): boolean {
-  if (event.defaultPrevented || isTyping(event.target)) return false;
+  if (event.defaultPrevented) return false;
+  if (isTyping(event.target)) return leavesField(event);
   if (document.querySelector("dialog[open]")) return false;
   if (hasOwnArrows(event.target) && /^(Arrow|Home|End)/.test(event.key)) return false;
   const hasCommand = event.ctrlKey || event.metaKey;

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { beforeEach, expect, test, vi } from "vitest";
-import { KEY_GROUPS, onKey } from "@/panels/workspace/keys";
+import { KEY_GROUPS, onKey, releaseAfterClick } from "@/panels/workspace/keys";
 import type { Room } from "@/panels/workspace/Room";
 import { Appearance } from "@/store/Appearance";
 import { Timeline } from "@/store/Timeline";
@@ -113,6 +113,31 @@ test("who types is left alone, and so is a list that is open", () => {
   }
   expect(press("f", {}, "<main></main><dialog open></dialog>")).toBe(false);
   expect(room.timeline.frame).toBe(50);
+});
+
+test("Esc ends typing, Enter ends a number", () => {
+  expect(press("Escape", {}, "<input type=search>")).toBe(true);
+  expect(press("Enter", {}, "<input type=number>")).toBe(true);
+  expect(press("Enter", {}, "<input type=text>")).toBe(false); // it sends a form
+  expect(room.cancel).not.toHaveBeenCalled();
+});
+
+test("a button that the mouse has pressed lets go, so that Space plays", () => {
+  document.body.innerHTML = "<button>Hide</button><button aria-expanded=false>Look</button>";
+  const pressed = (button: HTMLButtonElement, detail: number): boolean => {
+    button.focus();
+    button.addEventListener("click", releaseAfterClick, { once: true });
+    button.dispatchEvent(new MouseEvent("click", { detail, bubbles: true }));
+    return document.activeElement === button;
+  };
+  const [hide, look] = [...document.querySelectorAll("button")] as [
+    HTMLButtonElement,
+    HTMLButtonElement,
+  ];
+
+  expect(pressed(hide, 1)).toBe(false);
+  expect(pressed(hide, 0)).toBe(true); // the keyboard pressed it
+  expect(pressed(look, 1)).toBe(true); // Esc will close what it opens
 });
 
 test("arrows move a slider that has the focus, Space presses a button that has it", () => {
