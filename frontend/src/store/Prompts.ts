@@ -25,6 +25,11 @@ export class Prompts {
     return this.placed.filter(({ track }) => track === null || track === this.shownTrack);
   }
 
+  /** Whether the model has not answered a click yet. */
+  get isAsking(): boolean {
+    return this.placed.some(({ pending }) => pending);
+  }
+
   show(track: number | null): void {
     if (track === this.shownTrack) return;
     this.shownTrack = track;

@@ -1,5 +1,5 @@
 import { type CacheStatus, FrameCache } from "@/assets/FrameCache";
-import type { Edit, LabelClass, Sensor, Track } from "@/protocol/messages";
+import type { Edit, LabelClass, LabelsChanged, Sensor, Track } from "@/protocol/messages";
 import { Appearance } from "@/store/Appearance";
 import { Emitter } from "@/store/Emitter";
 import { Jobs } from "@/store/Jobs";
@@ -16,12 +16,19 @@ import { SelectTool } from "@/tools/SelectTool";
 import type { ImageViewport } from "@/viewport/ImageViewport";
 import type { PointerInput, Tool } from "@/viewport/Tool";
 import type { Viewport3D } from "@/viewport/Viewport3D";
+import { keepLook } from "./look";
 import { extentOf, pointsOfTrack } from "./trackExtent";
 
 export interface Toast {
   id: number;
   words: string;
   isBad: boolean;
+}
+
+/** What to say of a request when it has ended. */
+interface Asked {
+  ifRefused: string;
+  whenDone?: (news: LabelsChanged | null) => string;
 }
 
 const TOAST_MS = 9000;
@@ -53,7 +60,8 @@ export class Room {
   private readonly clickTool: ClickTool;
   private readonly selectTool: SelectTool;
   private readonly stop: (() => void)[];
-  private readonly asked = new Map<string, string>(); // request -> what to say if it fails
+  private readonly asked = new Map<string, Asked>(); // by request
+  private couldEdit = true;
   private nextToast = 1;
   private animation = 0;
 
@@ -91,9 +99,7 @@ export class Room {
       this.cache.status.on((status) => {
         this.cacheStatus = status;
       }),
-      scene.changed.on(() => {
-        if (!scene.mayEdit && selection.tool === "click") selection.set({ tool: "select" });
-      }),
+      scene.changed.on(() => this.followRights()),
       document.changed.on(() => this.dropLostSelection()),
       selection.changed.on((fields) => {
         if (fields.has("tool")) this.handOutTool();
@@ -101,6 +107,7 @@ export class Room {
       timeline.changed.on(({ playing }) => {
         if (playing && !this.animation) this.animate();
       }),
+      keepLook(this.appearance),
       sharePresence(this.connection, timeline, selection),
     ];
   }
@@ -152,6 +159,12 @@ export class Room {
     return track.is_stuff ? labelClass : `${labelClass} ${track.number}`;
   }
 
+  /** A mask or a box in the frame that is shown. */
+  isLabelledHere(track: Track): boolean {
+    const box = `${track.number}:${this.timeline.frame}`;
+    return this.hasMaskHere(track) || this.document.cuboids.has(box);
+  }
+
   hasMaskHere(track: Track): boolean {
     const { frame } = this.timeline;
     return track.mask_frames.some(([first, last]) => first! <= frame && frame <= last!);
@@ -189,7 +202,7 @@ export class Room {
 
   undo(): void {
     if (!this.mayEdit()) return;
-    this.edit({ kind: "undo_last" }, "undo", "Not undone");
+    this.edit({ kind: "undo_last" }, "undo", "Not undone", (news) => this.wordsForUndo(news));
     for (const { id, isBad } of this.toasts) if (!isBad) this.dismiss(id); // what they say is past
   }
 
@@ -203,18 +216,23 @@ export class Room {
   }
 
   deleteMaskHere(): void {
-    const { track } = this.selection;
-    if (track === null || !this.mayEdit()) return;
+    const track = this.chosenTrack();
+    if (!track || !this.mayEdit()) return;
     const { frame } = this.timeline;
+    if (!this.hasMaskHere(track)) {
+      this.tell(`${this.nameOf(track)} has no mask in frame ${frame}.`);
+      return;
+    }
+    const { number } = track;
     this.edit(
-      { kind: "delete_masks", track, first_frame: frame, last_frame: frame, sensors: null },
+      { kind: "delete_masks", track: number, first_frame: frame, last_frame: frame, sensors: null },
       "delete",
       "The mask was not deleted",
     );
   }
 
   deleteTrack(track = this.selection.track): void {
-    const known = track === null ? undefined : this.document.tracks.get(track);
+    const known = this.chosenTrack(track);
     if (!known || !this.mayEdit()) return;
     this.edit(
       { kind: "delete_track", track: known.number },
@@ -226,12 +244,8 @@ export class Room {
 
   /** Follow the selected track from here to `toFrame`, forwards or backwards. */
   follow(toFrame: number): void {
-    const track = this.selectedTrack();
-    if (!this.mayEdit()) return;
-    if (!track) {
-      this.tell("Select the object to follow first.", true);
-      return;
-    }
+    const track = this.chosenTrack();
+    if (!track || !this.mayEdit()) return;
     const { frame, frameCount } = this.timeline;
     const to_frame = Math.max(0, Math.min(frameCount - 1, toFrame));
     if (to_frame === frame) return;
@@ -241,7 +255,10 @@ export class Room {
       return;
     }
     const request_id = newRequestId();
-    this.asked.set(request_id, `${this.nameOf(track)} was not followed further`);
+    this.asked.set(request_id, {
+      ifRefused: `${this.nameOf(track)} was not followed further`,
+      whenDone: () => this.wordsForRun(track.number, frame),
+    });
     const isAsked = this.connection.ask({
       type: "propagate",
       request_id,
@@ -261,13 +278,16 @@ export class Room {
     else this.timeline.play(direction);
   }
 
-  toggleIsolated(track = this.selection.track): void {
-    this.appearance.isolate(this.appearance.isolated === track ? null : track);
+  toggleIsolated(number = this.selection.track): void {
+    const { isolated } = this.appearance;
+    const isOver = isolated !== null && (number === null || number === isolated);
+    if (isOver) this.appearance.isolate(null);
+    else if (this.chosenTrack(number)) this.appearance.isolate(number);
   }
 
   /** Bring the track to the middle of the cloud, in the nearest frame where it is. */
   flyToTrack(number = this.selection.track): void {
-    const track = number === null ? undefined : this.document.tracks.get(number);
+    const track = this.chosenTrack(number);
     if (!track) return;
     const frames = track.mask_frames.flatMap(([first, last]) => {
       const { frame } = this.timeline;
@@ -302,9 +322,39 @@ export class Room {
 
   // --- within ----------------------------------------------------------------------------------
 
-  private selectedTrack(): Track | undefined {
-    const { track } = this.selection;
-    return track === null ? undefined : this.document.tracks.get(track);
+  /** The track that an action is meant for; without one, says so. */
+  private chosenTrack(number = this.selection.track): Track | undefined {
+    const track = number === null ? undefined : this.document.tracks.get(number);
+    if (!track) this.tell("Select an object first: click it in a pane or in the list.");
+    return track;
+  }
+
+  /** The click tool is for those who may edit, and comes back with the right. */
+  private followRights(): void {
+    const { mayEdit } = this.scene;
+    if (mayEdit === this.couldEdit) return;
+    this.couldEdit = mayEdit;
+    this.selection.set({ tool: mayEdit ? "click" : "select" });
+  }
+
+  private wordsForRun(number: number, frame: number): string {
+    const track = this.document.tracks.get(number);
+    const run = track?.mask_frames.find(([first, last]) => first! <= frame && frame <= last!);
+    return track && run ? `${this.nameOf(track)} has masks in ${framesOf(run[0]!, run[1]!)}.` : "";
+  }
+
+  private wordsForUndo(news: LabelsChanged | null): string {
+    if (!news) return "";
+    const places = [...news.masks, ...news.deleted_masks];
+    const numbers = new Set([...places.map(({ track }) => track), ...news.deleted_tracks]);
+    for (const { number } of numbers.size ? [] : news.tracks) numbers.add(number);
+    const names = [...numbers].map((number) => {
+      const track = this.document.tracks.get(number);
+      return track ? this.nameOf(track) : "the new object";
+    });
+    const frames = places.map(({ frame }) => frame);
+    const where = frames.length ? `, ${framesOf(Math.min(...frames), Math.max(...frames))}` : "";
+    return `Undone: ${names.join(", ")}${where}.`;
   }
 
   private mayEdit(): boolean {
@@ -313,14 +363,21 @@ export class Room {
     return false;
   }
 
-  private requestEnded({ request, reason }: Outcome): void {
-    const what = this.asked.get(request); // the click tool says what became of its own questions
+  private requestEnded({ request, reason, news }: Outcome): void {
+    const asked = this.asked.get(request); // the click tool says what became of its own questions
     this.asked.delete(request);
-    if (what && reason !== null) this.tell(`${what}: ${reason}`, true);
+    if (!asked) return;
+    const words = reason === null ? asked.whenDone?.(news) : `${asked.ifRefused}: ${reason}`;
+    if (words) this.tell(words, reason !== null);
   }
 
-  private edit(change: Edit["change"], tool: string, ifRefused: string): void {
-    this.asked.set(this.connection.edit(change, tool), ifRefused);
+  private edit(
+    change: Edit["change"],
+    tool: string,
+    ifRefused: string,
+    whenDone?: Asked["whenDone"],
+  ): void {
+    this.asked.set(this.connection.edit(change, tool), { ifRefused, whenDone });
   }
 
   private dropLostSelection(): void {
@@ -368,3 +425,6 @@ export class Room {
     setTimeout(stop, 3000);
   }
 }
+
+const framesOf = (first: number, last: number): string =>
+  first === last ? `frame ${first}` : `frames ${first} to ${last}`;

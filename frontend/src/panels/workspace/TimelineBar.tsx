@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { memo } from "preact/compat";
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Job, Track } from "@/protocol/messages";
 import { colourOfTrack, hexOfRgb } from "@/store/colours";
 import { IconButton } from "./icons";
@@ -69,6 +69,7 @@ function Controls({ room }: { room: Room }): JSX.Element {
       </select>
       <FollowControls room={room} />
       <span class="grow" />
+      <SlowQuestion room={room} />
       <RunningJobs room={room} />
       <span class={`traffic ${error ? "bad" : ""}`} role="status" title={error ?? undefined}>
         {error ??
@@ -137,6 +138,34 @@ function FollowControls({ room }: { room: Room }): JSX.Element | null {
         to end →
       </button>
     </fieldset>
+  );
+}
+
+const SLOW_MS = 800;
+
+/** A click that the model has not answered at once: the first one makes it read the scene. */
+function SlowQuestion({ room }: { room: Room }): JSX.Element | null {
+  const { prompts } = room;
+  useNewsOf(prompts.changed);
+  const { isAsking } = prompts;
+  const [isSlow, setSlow] = useState(false);
+  useEffect(() => {
+    setSlow(false);
+    if (!isAsking) return;
+    const timer = setTimeout(() => setSlow(true), SLOW_MS);
+    return () => clearTimeout(timer);
+  }, [isAsking]);
+  if (!isAsking || !isSlow) return null;
+  return (
+    <div class="job-note" role="status">
+      <span title="The model reads the scene when it is first asked about it.">
+        Asking the model… the first click takes longest
+      </span>
+      <progress aria-label="Asking the model" />
+      <button type="button" class="small" onClick={() => room.cancel()}>
+        Cancel <kbd>Esc</kbd>
+      </button>
+    </div>
   );
 }
 

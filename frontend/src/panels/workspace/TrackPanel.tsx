@@ -63,7 +63,7 @@ export function TrackPanel({ room }: { room: Room }): JSX.Element {
                   track={track}
                   labelClass={labelClass}
                   mayEdit={scene.mayEdit}
-                  isHere={room.hasMaskHere(track)}
+                  isHere={room.isLabelledHere(track)}
                   isSelected={selection.track === track.number}
                   isHovered={selection.hoveredTrack === track.number}
                   isHidden={appearance.isHidden(track.number)}

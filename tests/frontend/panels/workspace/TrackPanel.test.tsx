@@ -46,7 +46,7 @@ function build(tracks: Track[], mayEdit = true) {
     tracksInOrder: () => tracks,
     nameOf: ({ number, label_class }: Track) =>
       `${document.labelClasses.get(label_class)!.name} ${number}`,
-    hasMaskHere: ({ mask_frames }: Track) => mask_frames[0]?.[0] === 0,
+    isLabelledHere: ({ mask_frames }: Track) => mask_frames[0]?.[0] === 0,
     beginObject: vi.fn(),
     setClassOf: vi.fn(),
     flyToTrack: vi.fn(),
