@@ -167,9 +167,8 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     )
 DATABASES["default"]["OPTIONS"] = {
     **dict(_DATABASE.get("OPTIONS", {})),
-    # A statement that comes again is planned once. Not behind a PgBouncer older than 1.21 that
-    # pools by transaction: there the next statement may meet another connection.
-    "server_side_binding": True,
+    # Statements of backend/statements.py that come again are planned once. Not behind a PgBouncer
+    # older than 1.21 that pools by transaction: there the next one may meet another connection.
     "prepare_threshold": 2 if _flag("MASKLET_DATABASE_PREPARE", True) else None,
     "pool": {"min_size": 1, "max_size": _number("MASKLET_DATABASE_POOL", 10), "timeout": 20},
 }

@@ -2,16 +2,19 @@
 
 The ORM builds the text of a query anew at each call, which costs about a millisecond of a slow core;
 a click needs some twenty of them (docs/decisions/0011). Everything that nobody waits for with a
-finger on the mouse stays with the ORM. These calls go through Django's connection, so that
-transactions and the pool are the same; as their text never changes, the server plans it once.
+finger on the mouse stays with the ORM. These calls use Django's connection, so that transactions,
+errors and the pool are the same, but a cursor of psycopg's own: the server binds the parameters, and
+plans a text that comes again only once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
+import psycopg
 from django.db import connection
 from django.db.models import Field, Model
 
@@ -21,9 +24,8 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 def rows(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     """What a statement gives."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
+    with _cursor() as cursor:
+        return cursor.execute(sql, parameters).fetchall()
 
 
 def row(sql: str, parameters: Parameters) -> tuple[Any, ...] | None:
@@ -34,9 +36,8 @@ def row(sql: str, parameters: Parameters) -> tuple[Any, ...] | None:
 
 def change(sql: str, parameters: Parameters) -> int:
     """Run a statement that gives nothing; returns how many rows it touched."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return int(cursor.rowcount)
+    with _cursor() as cursor:
+        return cursor.execute(sql, parameters).rowcount
 
 
 def select(
@@ -79,6 +80,14 @@ def insert(instances: Sequence[Row], *, durable: bool = True) -> None:
     for each, (key, *_) in zip(instances, rows(sql, values), strict=True):
         each.pk = key
         each._state.adding, each._state.db = False, connection.alias
+
+
+@contextmanager
+def _cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        yield cursor
 
 
 def _flush(durable: bool) -> str:
