@@ -8,8 +8,12 @@ in the sensor that was clicked. Four routes: where the click is, and where the m
 The targets are a prototype's, measured on its own street: pictures of 384x256 against 960x640 here,
 the LiDAR's mask within one camera's sector against the whole turn here, 235 objects with buildings
 among them (stuff here, not asked for). So our figures are higher for a different test, too.
+More clicks must not make the mean worse: that is the target of the later ones.
 
     python -m tests.bench.geometric [--full]
+
+The default is a fixed part of the full set: 150 s of one core, and 50 s more where the kernels of
+the procedural world are not compiled yet.
 """
 
 from __future__ import annotations
@@ -35,12 +39,12 @@ BoolArray = npt.NDArray[np.bool_]
 Ids = Mapping[str, npt.NDArray[np.int32]]  # sensor -> gold id of each pixel [H, W] or point [N]
 
 LEAST_PIXELS, LEAST_POINTS = 500, 12
-CLICKS = 3
+CLICKS, SHOWN_CLICKS = 5, (1, 3, 5)
 STEPS = (1, 3, 7)
 # Seeds not looked at while the predictor was made: that was done on 20 to 23 and 100 to 117.
-CLICKED, CLICKED_FULL = range(300, 318), range(300, 348)
-FOLLOWED, FOLLOWED_FULL = range(400, 404), range(400, 416)
-# One click; nano.md section 5, on its own synthetic test.
+CLICKED, CLICKED_FULL = range(300, 310), range(300, 348)
+FOLLOWED, FOLLOWED_FULL = range(400, 403), range(400, 416)
+# One click, as the prototype did it.
 TARGETS = {"L>L": 0.746, "C>L": 0.498, "L>C": 0.511, "C>C": 0.426}
 
 
@@ -163,21 +167,20 @@ def score_clicks(predictor: Predictor, opened: Any, case: Case, scores: Scores) 
     lidar = case.clip.scene.lidars[0].name
     for letter, sensor in (("C", case.camera), ("L", lidar)):
         prompts: list[PointPrompt] = []
-        mask: BoolArray | None = None
+        masks: dict[str, MaskPrediction] = {}
         for number in range(1, CLICKS + 1):
-            prompt = click(case, sensor, mask)
+            prompt = click(case, sensor, masks[sensor].mask if sensor in masks else None)
             if prompt is not None:
                 prompts.append(prompt)
-            began = process_time()
-            answers = predictor.add_prompt(opened, frame=case.frame, prompts=prompts)
-            scores.next_click_ms.append(1e3 * (process_time() - began))
-            masks = {answer.sensor: answer for answer in answers}
+                began = process_time()
+                answers = predictor.add_prompt(opened, frame=case.frame, prompts=prompts)
+                scores.next_click_ms.append(1e3 * (process_time() - began))
+                masks = {answer.sensor: answer for answer in answers}
             for letter_to, seen in (("C", case.camera), ("L", lidar)):
                 iou = _iou(masks.get(seen), case.truth(seen))
                 scores.iou[f"{letter}>{letter_to}", number].append((iou, case.label_class))
                 if seen in masks:
                     scores.confidence.append((masks[seen].confidence, iou))
-            mask = masks[sensor].mask if sensor in masks else None
 
 
 def _iou(answer: MaskPrediction | None, truth: BoolArray) -> float:
@@ -269,11 +272,12 @@ def fill(report: Report, scores: Scores) -> None:
     area = "geometric"
     for route, target in TARGETS.items():
         count = len(scores.iou[route, 1])
-        report.row(
-            area, f"{route} 1 click, {count} objects", scores.mean(route, 1), "IoU",
-            target=f">={target}",
-        )  # fmt: skip
-        report.row(area, f"{route} {CLICKS} clicks", scores.mean(route, CLICKS), "IoU")
+        least = target
+        for clicks in SHOWN_CLICKS:
+            mean = scores.mean(route, clicks)
+            name = f"{route} {clicks} click{'s' * (clicks > 1)}, {count} objects"
+            report.row(area, name, mean, "IoU", target=f">={least:.3f}")
+            least = mean - 0.0005  # the target is shown rounded
     classes = sorted({label for _, label in scores.iou["L>L", 1]})
     for label in classes:
         count = sum(its == label for _, its in scores.iou["L>L", 1])
@@ -296,7 +300,9 @@ def fill(report: Report, scores: Scores) -> None:
         taken = float(np.percentile(scores.next_click_ms, share))
         report.row(area, f"click, p{share} of process time", taken, "ms")
     if scores.frame_ms:
-        report.row(area, "propagated frame, p50", float(np.median(scores.frame_ms)), "ms")
+        for share in (50, 95):
+            taken = float(np.percentile(scores.frame_ms, share))
+            report.row(area, f"propagated frame, p{share} of process time", taken, "ms")
 
 
 def main() -> None:
