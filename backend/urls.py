@@ -37,6 +37,7 @@ urlpatterns = [
     path("api/jobs/<int:job_id>", jobs.OneJob.as_view()),
     path("api/jobs/<int:job_id>/cancel", jobs.CancelJob.as_view()),
     path("api/jobs/<int:job_id>/resume", jobs.ResumeJob.as_view()),
+    path("api/import-formats", imports.Formats.as_view()),
     path("api/projects/<int:project_id>/imports", imports.Imports.as_view()),
     path("api/projects/<int:project_id>/import-folders", imports.ImportFolders.as_view()),
     path("api/projects/<int:project_id>/uploads", imports.Uploads.as_view()),

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.accounts.models import User
-from backend.imports.formats import TITLES
+from backend.imports.formats import FORMATS
 from backend.imports.models import Upload
 from backend.jobs import actions as jobs
 from backend.jobs.models import Job, Kind
@@ -74,4 +74,4 @@ def request_demo(
 
 
 def _label(source_format: str, name: str) -> str:
-    return f"{TITLES[source_format]}: {name}"
+    return f"{FORMATS[source_format].title}: {name}"

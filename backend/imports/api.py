@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from backend.accounts.models import User
 from backend.imports import actions, folders, uploads
-from backend.imports.formats import TITLES
+from backend.imports.formats import FORMATS
 from backend.imports.models import Upload
 from backend.jobs.api import job_shown
 from backend.projects.models import Project
@@ -25,7 +25,7 @@ from backend.projects.queries import project_for, visible_projects
 
 
 class ImportSerializer(serializers.Serializer[Any]):
-    format = serializers.ChoiceField(choices=list(TITLES))
+    format = serializers.ChoiceField(choices=list(FORMATS))
     path = serializers.CharField(required=False, max_length=4000)
     upload = serializers.IntegerField(required=False)
 
@@ -33,6 +33,15 @@ class ImportSerializer(serializers.Serializer[Any]):
         if ("path" in attrs) == ("upload" in attrs):
             raise ValidationError("name either a path on the server or an upload")
         return attrs
+
+
+class Formats(APIView):
+    """GET: the formats that can be imported, the most usual one first."""
+
+    permission_classes = [SignedIn]
+
+    def get(self, request: Request) -> Response:
+        return Response([asdict(chosen) for chosen in FORMATS.values()])
 
 
 class Imports(APIView):

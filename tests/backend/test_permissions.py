@@ -49,6 +49,7 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/jobs/<int:job_id>": {"GET": MEMBERS},
     "api/jobs/<int:job_id>/cancel": {"POST": MANAGERS},
     "api/jobs/<int:job_id>/resume": {"POST": MANAGERS},
+    "api/import-formats": {"GET": SIGNED_IN},
     "api/projects/<int:project_id>/imports": {"POST": MANAGERS},
     "api/projects/<int:project_id>/import-folders": {"GET": {ADMIN}},
     "api/projects/<int:project_id>/uploads": {"POST": MANAGERS},

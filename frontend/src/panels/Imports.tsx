@@ -2,14 +2,9 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { JobRow } from "@/panels/Jobs";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
+import { inBytes } from "@/panels/Projects";
 import { api, isRunning, type Project, sendFile } from "@/sync/api";
 import { forgetUpload, isRemembered, uploadFor } from "@/sync/rememberedUploads";
-
-const FORMATS: [name: string, title: string][] = [
-  ["waymo", "Waymo Open Dataset (v1 .tfrecord, v2 Parquet)"],
-  ["native", "Masklet archive"],
-  ["waymo-4dseg", "Waymo-4DSeg folder"],
-];
 
 export function Imports(props: { project: Project }): JSX.Element {
   const { project } = props;
@@ -39,7 +34,9 @@ export function Imports(props: { project: Project }): JSX.Element {
 
 function NewImport(props: { project: Project; onStarted: () => void }): JSX.Element {
   const isAdmin = props.project.role === "admin";
-  const [format, setFormat] = useState("waymo");
+  const formats = useLoaded(api.importFormats, "formats");
+  const [chosen, setFormat] = useState("");
+  const format = chosen || (formats.value?.[0]?.name ?? "");
   const [from, setFrom] = useState<"upload" | "server">("upload");
   return (
     <div class="panel stack">
@@ -48,7 +45,7 @@ function NewImport(props: { project: Project; onStarted: () => void }): JSX.Elem
         <label class="field">
           Format
           <select value={format} onChange={(event) => setFormat(event.currentTarget.value)}>
-            {FORMATS.map(([name, title]) => (
+            {formats.value?.map(({ name, title }) => (
               <option key={name} value={name}>
                 {title}
               </option>
@@ -68,6 +65,8 @@ function NewImport(props: { project: Project; onStarted: () => void }): JSX.Elem
           </label>
         )}
       </div>
+      <Waiting of={formats} what="the formats" />
+      <p class="dim">{formats.value?.find(({ name }) => name === format)?.description}</p>
       {from === "upload" ? (
         <FromFile {...props} format={format} />
       ) : (
@@ -83,9 +82,15 @@ function FromFile(props: { project: Project; format: string; onStarted: () => vo
   const [sent, setSent] = useState<number | null>(null); // null: nothing is under way
   const [error, setError] = useState("");
   const stop = useRef<AbortController | null>(null);
+  const field = useRef<HTMLInputElement>(null);
   useLeaveWarning(sent !== null);
   useEffect(() => () => stop.current?.abort(), []);
 
+  const choose = (next: File | null) => {
+    setFile(next);
+    setError("");
+    if (!next && field.current) field.current.value = "";
+  };
   const start = async (chosen: File) => {
     stop.current = new AbortController();
     const { signal } = stop.current;
@@ -96,7 +101,7 @@ function FromFile(props: { project: Project; format: string; onStarted: () => vo
       await sendFile(upload, chosen, setSent, signal);
       await api.startImport(project, { format: props.format, upload: upload.id });
       forgetUpload(project, chosen);
-      setFile(null);
+      choose(null);
       props.onStarted();
     } catch (failure) {
       if (!signal.aborted) setError(wordsFor(failure));
@@ -107,28 +112,20 @@ function FromFile(props: { project: Project; format: string; onStarted: () => vo
   return (
     <div class="stack">
       <label class="field">
-        A .tfrecord file, or a recording's folder packed as .zip or .tar
+        File
         <input
+          ref={field}
           type="file"
           accept=".tfrecord,.zip,.tar"
           disabled={sent !== null}
-          key={file === null ? "none" : "chosen"}
-          onChange={(event) => {
-            setFile(event.currentTarget.files?.[0] ?? null);
-            setError("");
-          }}
+          onChange={(event) => choose(event.currentTarget.files?.[0] ?? null)}
         />
       </label>
-      {file && (
-        <p class="dim">
-          {file.name}, {megabytes(file.size)} MB
-        </p>
-      )}
       {sent !== null && file && (
         <>
           <progress value={sent} max={file.size} aria-label="Upload" />
           <p class="dim">
-            {megabytes(sent)} of {megabytes(file.size)} MB
+            {inBytes(sent)} of {inBytes(file.size)}
           </p>
         </>
       )}
@@ -149,7 +146,7 @@ function FromFile(props: { project: Project; format: string; onStarted: () => vo
           </button>
         )}
         {sent === null && file && (
-          <button type="button" class="quiet" onClick={() => setFile(null)}>
+          <button type="button" class="quiet" onClick={() => choose(null)}>
             Choose another
           </button>
         )}
@@ -179,8 +176,11 @@ function FromServer(props: {
   const [path, setPath] = useState("");
   const [chosen, setChosen] = useState("");
   const [error, setError] = useState("");
+  const [isBusy, setBusy] = useState(false);
   const folder = useLoaded(() => api.importFolder(props.project.id, path), path);
   const roots = folder.value?.roots ?? [];
+  const entries = folder.value?.entries ?? [];
+  const missing = path ? [] : roots.filter((root) => !entries.some((entry) => entry.path === root));
   const open = (next: string) => {
     setPath(next);
     setChosen("");
@@ -188,12 +188,15 @@ function FromServer(props: {
   };
   const start = async () => {
     setError("");
+    setBusy(true);
     try {
       await api.startImport(props.project.id, { format: props.format, path: chosen || path });
+      setChosen(""); // a second press would ask for it again
       props.onStarted();
     } catch (failure) {
       setError(wordsFor(failure));
     }
+    setBusy(false);
   };
   if (folder.value && roots.length === 0) {
     return (
@@ -212,22 +215,32 @@ function FromServer(props: {
         <span class="dim">{path || "Choose a folder or a file"}</span>
       </div>
       <Waiting of={folder} what="the folder" />
+      {missing.length > 0 && (
+        <p class="notice">
+          {missing.join(", ")}: named in MASKLET_IMPORT_ROOTS, but no folder of the server.
+        </p>
+      )}
       <div class="folder">
-        {folder.value?.entries.length === 0 && <p class="dim">This folder is empty.</p>}
-        {folder.value?.entries.map((entry) => (
+        {path && folder.value?.entries.length === 0 && <p class="dim">This folder is empty.</p>}
+        {entries.map((entry) => (
           <button
             type="button"
             key={entry.path}
             aria-pressed={entry.path === chosen}
             onClick={() => (entry.is_folder ? open(entry.path) : setChosen(entry.path))}
           >
-            {entry.is_folder ? `${entry.name}/` : `${entry.name} · ${megabytes(entry.size)} MB`}
+            {entry.is_folder ? `${entry.name}/` : `${entry.name} · ${inBytes(entry.size)}`}
           </button>
         ))}
       </div>
       <Failure words={error} />
       <div class="row">
-        <button type="button" class="primary" disabled={!chosen && !path} onClick={start}>
+        <button
+          type="button"
+          class="primary"
+          disabled={isBusy || (!chosen && !path)}
+          onClick={start}
+        >
           Import {chosen ? "this file" : "this folder"}
         </button>
       </div>
@@ -239,5 +252,3 @@ function FromServer(props: {
 export function folderAbove(path: string, roots: readonly string[]): string {
   return roots.includes(path) ? "" : path.slice(0, path.lastIndexOf("/"));
 }
-
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);

@@ -49,7 +49,7 @@ export function JobRow(props: {
           )}
           {mayResume && (
             <button type="button" onClick={() => act(api.resumeJob(job.id))}>
-              Resume
+              {job.state === "failed" ? "Try again" : "Resume"}
             </button>
           )}
         </div>
@@ -58,14 +58,21 @@ export function JobRow(props: {
         <progress value={job.total ? job.done : undefined} max={job.total || undefined} />
       )}
       <p class="dim">
-        {job.total > 0 && isRunning(job) && `${job.done} of ${job.total} · `}
-        {job.message && job.state !== "failed" && `${job.message} · `}
+        {progressOf(job)}
         {job.by?.name ?? "the system"}, {new Date(job.created_at).toLocaleString()}
       </p>
       <Failure words={job.error || error} />
       {job.report && job.kind !== "export" && <Report report={job.report} />}
     </article>
   );
+}
+
+/** What the badge, the error and the report's first line do not say. */
+function progressOf(job: JobSummary): string {
+  const isSaid = job.message === job.state || job.message === job.report?.summary;
+  if (job.state === "running" && job.message) return `${job.message} · `;
+  if (job.state === "running" && job.total) return `${job.done} of ${job.total} · `;
+  return job.state === "done" && job.message && !isSaid ? `${job.message} · ` : "";
 }
 
 /** An import's report in words: what came, what is odd, what was left out and why. */
@@ -91,7 +98,7 @@ export function Report(props: { report: ImportReport }): JSX.Element {
               {report.sensors.map((sensor) => (
                 <tr key={sensor.name}>
                   <td>{sensor.name}</td>
-                  <td>{sensor.kind}</td>
+                  <td>{sensor.kind === "lidar" ? "LiDAR" : sensor.kind}</td>
                   <td class="number">{sensor.readings.toLocaleString("en")}</td>
                   <td class="number">{sensor.points?.toLocaleString("en") ?? ""}</td>
                 </tr>

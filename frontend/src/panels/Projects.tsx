@@ -36,5 +36,13 @@ export function Projects(props: { user: User }): JSX.Element {
   );
 }
 
+/** As people say it: "0 bytes", "13.0 MB". */
+export function inBytes(bytes: number): string {
+  if (bytes < 1000) return count(bytes, "byte");
+  const units = ["kB", "MB", "GB", "TB"];
+  const step = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1000 ** step).toFixed(1)} ${units[step - 1]}`;
+}
+
 export const count = (n: number, what: string): string =>
   `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;

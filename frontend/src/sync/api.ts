@@ -42,6 +42,7 @@ export interface ImportReport {
   odd_calibration?: string[];
   skipped?: { file: string; record: number | null; message: string }[];
   labels?: Record<string, number>;
+  bytes?: number; // of an export's archive
 }
 
 export interface Task {
@@ -85,7 +86,8 @@ export interface Folder {
   roots: string[];
 }
 
-export interface ExportFormat {
+/** A format that can be imported or exported. */
+export interface Format {
   name: string;
   title: string;
   description: string;
@@ -197,6 +199,7 @@ export const api = {
   cancelJob: (id: number) => post<JobSummary>(`/api/jobs/${id}/cancel`),
   resumeJob: (id: number) => post<JobSummary>(`/api/jobs/${id}/resume`),
 
+  importFormats: () => get<Format[]>("/api/import-formats"),
   importFolder: (project: number, path: string) =>
     get<Folder>(`/api/projects/${project}/import-folders?path=${encodeURIComponent(path)}`),
   startImport: (project: number, source: { format: string; path?: string; upload?: number }) =>
@@ -205,7 +208,7 @@ export const api = {
     post<Upload>(`/api/projects/${project}/uploads`, { name, size }),
   upload: (id: number) => get<Upload>(`/api/uploads/${id}`),
 
-  exportFormats: () => get<ExportFormat[]>("/api/export-formats"),
+  exportFormats: () => get<Format[]>("/api/export-formats"),
   startExport: (
     project: number,
     wanted: {

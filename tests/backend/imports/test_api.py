@@ -154,6 +154,13 @@ def test_an_upload_of_one_project_is_not_imported_into_another(manager, project,
     assert begun(manager, other, upload=upload).status_code == 404
 
 
+def test_the_formats_are_offered_as_they_are_read(manager):
+    offered = manager.get("/api/import-formats").json()
+
+    assert [choice["name"] for choice in offered] == ["waymo", "native", "waymo-4dseg"]
+    assert ".tfrecord" in offered[0]["description"]
+
+
 # --- folders of the server ----------------------------------------------------------------------
 
 

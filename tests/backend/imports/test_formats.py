@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 
-from backend.imports.formats import TITLES
+from backend.imports.formats import FORMATS
 from inference.datasets import READERS
 
 
-def test_every_reader_has_a_title_and_every_title_a_reader():
-    assert set(TITLES) == set(READERS)
+def test_every_reader_is_offered_and_every_offer_has_a_reader():
+    assert set(FORMATS) == set(READERS)
 
 
 def test_web_processes_load_no_reader():

@@ -3,10 +3,14 @@ import { act } from "preact/test-utils";
 import { afterEach, expect, test } from "vitest";
 import { folderAbove, Imports } from "@/panels/Imports";
 import { buildJob, buildProject } from "./builders";
-import { failing, leave, press, settled, showing, shown } from "./page";
+import { button, failing, leave, press, settled, showing, shown } from "./page";
 
 afterEach(leave);
 
+const FORMATS = [
+  { name: "waymo", title: "Waymo Open Dataset", description: "a .tfrecord file" },
+  { name: "native", title: "Masklet archive", description: "a .zip" },
+];
 const REPORT = {
   summary: "198 frames of 2 sensors",
   sensors: [{ name: "TOP", kind: "lidar", readings: 198, points: 33_000_000 }],
@@ -18,6 +22,7 @@ const REPORT = {
 const open = (answers = {}, role: "manager" | "admin" = "manager") =>
   showing(<Imports project={buildProject({ role })} />, {
     "GET /api/projects/3/jobs": [],
+    "GET /api/import-formats": FORMATS,
     ...answers,
   });
 
@@ -97,15 +102,67 @@ test("a finished import shows its report and opens its scene", async () => {
   expect(document.querySelector("article a")?.getAttribute("href")).toBe("/scenes/8");
 });
 
-test("a failed import says what was wrong and can be resumed", async () => {
+test("a failed import says what was wrong and can be tried again", async () => {
   const { calls } = await open({
     "GET /api/projects/3/jobs": [buildJob({ state: "failed", error: "record 12: wrong CRC" })],
     "POST /api/jobs/7/resume": buildJob(),
   });
   expect(document.querySelector("[role=alert]")?.textContent).toBe("record 12: wrong CRC");
 
-  await press("Resume");
+  await press("Try again");
   expect(calls.map(({ path }) => path)).toContain("/api/jobs/7/resume");
+});
+
+test("what the server reads is what is offered, with what to choose", async () => {
+  const { root } = await open();
+  const choice = root.querySelector("select")!;
+  expect([...choice.options].map(({ text }) => text)).toEqual(FORMATS.map(({ title }) => title));
+  expect(shown()).toContain("a .tfrecord file");
+
+  await act(() => {
+    choice.value = "native";
+    choice.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  await settled();
+  expect(shown()).toContain("a .zip");
+});
+
+test("a file of the server is asked for once: a second press is not possible", async () => {
+  const file = { name: "a.tfrecord", path: "/data/a.tfrecord", is_folder: false, size: 2300 };
+  const { root, calls } = await open(
+    {
+      "GET /api/projects/3/import-folders": { path: "", entries: [file], roots: ["/data"] },
+      "POST /api/projects/3/imports": buildJob(),
+    },
+    "admin",
+  );
+  await act(() => {
+    const from = root.querySelectorAll("select")[1]!;
+    from.value = "server";
+    from.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  await settled();
+  expect(shown()).toContain("/data: named in MASKLET_IMPORT_ROOTS, but no folder of the server.");
+
+  await press("a.tfrecord · 2.3 kB");
+  await press("Import this file");
+
+  const posted = calls.filter(({ method }) => method === "POST");
+  expect(posted.map(({ body }) => body)).toEqual([{ format: "waymo", path: "/data/a.tfrecord" }]);
+  expect(button("Import this folder").disabled).toBe(true);
+});
+
+test.each([
+  [{ state: "running", done: 2, total: 4, message: "frame 2 of 4" }, "frame 2 of 4 · the system"],
+  [{ state: "waiting", done: 2, total: 4, message: "cancelled" }, "the system"],
+  [{ state: "cancelled", message: "cancelled" }, "the system"],
+  [{ state: "done", message: REPORT.summary, report: REPORT }, "the system"],
+] as const)("a job says nothing twice: %o", async (fields, expected) => {
+  await open({ "GET /api/projects/3/jobs": [buildJob(fields)] });
+
+  expect(document.querySelector("article.job > p.dim")!.textContent).toMatch(
+    new RegExp(`^${expected},`),
+  );
 });
 
 test("one climbs out of folders up to the roots and not above", () => {

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from backend.imports.actions import begin_import_of_path
-from backend.imports.formats import TITLES
+from backend.imports.formats import FORMATS
 from backend.imports.tasks import EXPECTED, import_recording
 from backend.jobs import actions as jobs
 from backend.jobs.models import Job, State
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, help="the recording: a file or a folder")
         parser.add_argument("--project", required=True, help="the project's number or name")
-        parser.add_argument("--format", required=True, choices=list(TITLES))
+        parser.add_argument("--format", required=True, choices=list(FORMATS))
 
     def handle(self, *args: Any, **options: Any) -> None:
         path = options["path"].resolve()
