@@ -154,7 +154,8 @@ def safe_name(name: str) -> str:
 def _summary(reports: Sequence[SceneReport]) -> str:
     masks, tracks = sum(r.masks for r in reports), sum(r.tracks for r in reports)
     hidden = sum(r.hidden for r in reports)
-    parts = [f"{len(reports)} scene(s), {tracks} tracks, {masks} masks"]
+    scenes = "1 scene" if len(reports) == 1 else f"{len(reports)} scenes"
+    parts = [f"{scenes}, {tracks} tracks, {masks} masks"]
     if hidden:
         parts.append(f"{hidden} pixels and points of masks lay under another and were left out")
     unreviewed = sum(not r.is_accepted for r in reports)

@@ -2,7 +2,8 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { JobRow } from "@/panels/Jobs";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
-import { count } from "@/panels/Projects";
+import { count, inBytes } from "@/panels/Projects";
+import { TASK_STATES } from "@/panels/taskStates";
 import { api, isRunning, type Project } from "@/sync/api";
 
 export function Exports(props: { project: Project }): JSX.Element {
@@ -21,7 +22,7 @@ export function Exports(props: { project: Project }): JSX.Element {
         <JobRow key={job.id} job={job} onChange={jobs.reload}>
           {job.download && (
             <a class="button primary" href={job.download} download>
-              Download
+              Download{job.report?.bytes ? ` · ${inBytes(job.report.bytes)}` : ""}
             </a>
           )}
         </JobRow>
@@ -105,7 +106,11 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
         </label>
       )}
       {tasks.value && offered.length === 0 && (
-        <p class="notice">No scene is accepted yet. Accept a task, or include unreviewed scenes.</p>
+        <p class="notice">
+          {tasks.value.length
+            ? "No scene is accepted yet. Accept a task, or include unreviewed scenes."
+            : "There is no scene in this project to export from."}
+        </p>
       )}
       {offered.length > 0 && (
         <fieldset>
@@ -118,7 +123,7 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
                 onChange={() => toggle(task.scene)}
               />
               <span>
-                {task.scene_name} <span class="dim">({task.state.replace("_", " ")})</span>
+                {task.scene_name} <span class="dim">({TASK_STATES[task.state].words})</span>
               </span>
             </label>
           ))}
@@ -132,7 +137,7 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
           disabled={wanted.length === 0 || isBusy}
           onClick={start}
         >
-          Export {count(wanted.length, "scene")}
+          {wanted.length ? `Export ${count(wanted.length, "scene")}` : "Export"}
         </button>
       </div>
     </div>

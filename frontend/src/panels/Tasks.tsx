@@ -1,14 +1,8 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
+import { TASK_STATES } from "@/panels/taskStates";
 import { api, type Project, type Task } from "@/sync/api";
-
-const WORDS: Record<Task["state"], [string, string]> = {
-  open: ["to label", "accent"],
-  submitted: ["to review", "warn"],
-  accepted: ["accepted", "ok"],
-  sent_back: ["sent back", "danger"],
-};
 
 export function Tasks(props: { project: Project }): JSX.Element {
   const tasks = useLoaded(() => api.tasks(props.project.id), props.project.id);
@@ -60,7 +54,7 @@ function Row(props: {
 }): JSX.Element {
   const { task } = props;
   const [isAsking, setAsking] = useState(false);
-  const [words, colour] = WORDS[task.state];
+  const { words, badge } = TASK_STATES[task.state];
   const mayReview = props.role !== "annotator";
   const sendBack = (reason: string) => {
     props.act(api.sendBackTask(task.id, reason));
@@ -74,7 +68,7 @@ function Row(props: {
           {task.reason && <p class="dim">Sent back: {task.reason}</p>}
         </td>
         <td>
-          <span class={`badge ${colour}`}>{words}</span>
+          <span class={`badge ${badge}`}>{words}</span>
         </td>
         <td class={task.assignee ? "" : "dim"}>
           {task.mine ? "you" : (task.assignee?.name ?? "whoever comes first")}

@@ -48,7 +48,7 @@ test("accepted scenes are exported; unreviewed ones only when they are asked for
 test("a scene can be left out, and with none left there is nothing to export", async () => {
   await open();
   await tick("good");
-  expect(button("Export 0 scenes").disabled).toBe(true);
+  expect(button("Export").disabled).toBe(true);
 });
 
 test("only the archive of our own takes readings along", async () => {
@@ -66,8 +66,9 @@ test("only the archive of our own takes readings along", async () => {
 });
 
 test("a finished export can be downloaded, a running one cancelled", async () => {
+  const done = { kind: "export", state: "done", download: "/api/exports/1/download" } as const;
   const jobs = [
-    buildJob({ id: 1, kind: "export", state: "done", download: "/api/exports/1/download" }),
+    buildJob({ id: 1, ...done, report: { bytes: 439_427_556 } }),
     buildJob({ id: 2, kind: "export", state: "running", done: 3, total: 40 }),
   ];
   const { calls } = await open({
@@ -77,6 +78,7 @@ test("a finished export can be downloaded, a running one cancelled", async () =>
   expect(document.querySelector("a[download]")?.getAttribute("href")).toBe(
     "/api/exports/1/download",
   );
+  expect(document.querySelector("a[download]")?.textContent).toBe("Download · 439.4 MB");
   expect(document.querySelector("progress")).toMatchObject({ value: 3, max: 40 });
 
   await press("Cancel");

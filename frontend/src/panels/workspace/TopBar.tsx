@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { TASK_STATES } from "@/panels/taskStates";
 import { ApiError, api, type Task } from "@/sync/api";
 import type { Room } from "./Room";
 import { useNewsOf } from "./watching";
@@ -34,13 +35,6 @@ export function TopBar(props: {
     </header>
   );
 }
-
-const STATES: Record<Task["state"], { words: string; badge: string }> = {
-  open: { words: "To be labelled", badge: "accent" },
-  submitted: { words: "In review", badge: "warn" },
-  accepted: { words: "Accepted", badge: "ok" },
-  sent_back: { words: "Sent back", badge: "danger" },
-};
 
 /** Whose turn it is, and the buttons that pass it on. Nothing where the scene has no task. */
 function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX.Element | null {
@@ -79,7 +73,7 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
     }
   };
   const isReviewer = scene.role !== "annotator";
-  const { words, badge } = STATES[task.state];
+  const { words, badge } = TASK_STATES[task.state];
   const isTheirs = task.assignee !== null && !task.mine;
   const canSubmit =
     scene.mayEdit && !isTheirs && (task.state === "open" || task.state === "sent_back");
