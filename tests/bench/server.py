@@ -108,6 +108,7 @@ def _warm_up(address: Address, sweeps: list[Sweep]) -> None:
 def _compare(
     report: Report, web: Process, address: Address, limit: Process, sweep: Sweep, count: int
 ) -> None:
+    web.forget_peak()
     idle_mb = web.memory_mb()
     turns = _turns(web, address, limit, sweep, count)
     client_mb = (web.memory_mb(peak=True) - idle_mb) / count

@@ -41,12 +41,15 @@ class Process:
         return (int(stat[11]) + int(stat[12])) / TICKS_PER_S
 
     def memory_mb(self, *, peak: bool = False) -> float:
-        """Resident memory now, or the most since it began."""
+        """Resident memory now, or the most since `forget_peak`."""
         name = "VmHWM" if peak else "VmRSS"
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024 / 1e6
         raise RuntimeError(f"process {self.pid} states no {name}")
+
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
 
 @contextmanager
