@@ -89,27 +89,19 @@ def frame_records(scene: Scene, *, first: int = 0, last: int | None = None) -> l
     ]
 
 
-def reading(scene_id: int, frame: int, sensor: int) -> Reading | None:
-    """One reading by its numbers on the wire."""
-    return (
-        Reading.objects.filter(
-            frame__scene=scene_id, frame__index=frame, sensor__scene=scene_id, sensor__number=sensor
-        )
-        .select_related("sensor")
-        .first()
-    )
-
-
 class Place(NamedTuple):
-    """Where a mask can lie: one reading, its number of elements, its sensor's kind."""
+    """Where a mask can lie: one reading, its number of elements, its sensor's kind, its objects."""
 
     reading: int
     size: int
     kind: str
+    source_key: str
+    view_key: str
 
 
 PLACES = """
-    SELECT sensor.number, reading.id, reading.size, sensor.kind
+    SELECT sensor.number, reading.id, reading.size, sensor.kind,
+        reading.source_key, reading.view_key
     FROM scenes_reading reading
     JOIN scenes_frame frame ON frame.id = reading.frame_id
     JOIN scenes_sensor sensor ON sensor.id = reading.sensor_id

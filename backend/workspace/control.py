@@ -7,7 +7,6 @@ import logging
 from typing import Any
 from uuid import uuid4
 
-from channels.generic.websocket import AsyncWebsocketConsumer
 from pydantic import ValidationError
 
 from backend.annotations import actions as label_actions
@@ -24,10 +23,12 @@ from backend.workspace.access import Access, access, user_id_of
 from backend.workspace.database import in_database
 from backend.workspace.hub import hub
 from backend.workspace.presence import FADE_S, PresenceBoard
+from backend.workspace.socket import Socket
 
 logger = logging.getLogger(__name__)
 
 Asked = messages.AddPrompt | messages.Propagate | messages.CancelRequest | messages.Edit
+TRY_AGAIN_LATER = 1013  # a close code of the websocket registry
 NOT_ALLOWED = "you may look at this scene, but not change it"
 
 
@@ -35,12 +36,13 @@ class NoAccess(Exception):
     """Membership or account ended while the socket was open."""
 
 
-class ControlConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class ControlConsumer(Socket):
     """One browser in one scene."""
 
     joined = False
     _here: records.Presence
     _presence_beat: asyncio.Task[None]
+    _closing: asyncio.Task[None]
 
     async def connect(self) -> None:
         self.scene_id = int(self.scope["url_route"]["kwargs"]["scene_id"])
@@ -61,7 +63,11 @@ class ControlConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.board.remove(self.connection)
 
     async def deliver(self, text: str) -> None:
-        await self.send(text_data=text)
+        await self.base_send({"type": "websocket.send", "text": text})
+
+    def cut_off(self) -> None:
+        # Goes out when the browser reads again; it then comes back and catches up.
+        self._closing = asyncio.create_task(self.close(code=TRY_AGAIN_LATER))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:

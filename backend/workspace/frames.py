@@ -9,22 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from time import monotonic
 
-from channels.generic.websocket import AsyncWebsocketConsumer
 from pydantic import ValidationError
 
 from backend.annotations.queries import labels_blob
 from backend.protocol import binary, messages
 from backend.protocol.messages import BulkRequest
 from backend.scenes import storage
-from backend.scenes.queries import reading
+from backend.scenes.queries import places
 from backend.workspace.access import access, user_id_of
 from backend.workspace.database import in_database
+from backend.workspace.socket import Socket
 
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = binary.MAX_MESSAGE_BYTES - binary.CHUNK_HEADER.size
 MAX_QUEUED = 5_000
+# A browser that plays asks some twenty times a second.
+ACCESS_HOLDS_S = 1.0
 KINDS = {
     "sweep": binary.KIND_SWEEP,
     "image": binary.KIND_IMAGE,
@@ -37,15 +40,16 @@ class Unavailable(Exception):
     """The object does not exist; the message is for a person."""
 
 
-class BulkConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class BulkConsumer(Socket):
     """One browser's stream of bytes."""
 
     _sender: asyncio.Task[None] | None = None
+    _access_until = 0.0
 
     async def connect(self) -> None:
         self.scene_id = int(self.scope["url_route"]["kwargs"]["scene_id"])
         self.user_id = user_id_of(self.scope.get("user"))
-        if await in_database(access, self.user_id, self.scene_id) is None:
+        if not await self._may_look():
             await self.close()
             return
         self._queue: OrderedDict[int, BulkRequest] = OrderedDict()
@@ -67,7 +71,7 @@ class BulkConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         match message:
             case messages.Want():
-                if await in_database(access, self.user_id, self.scene_id) is None:
+                if not await self._may_look():
                     await self.close(code=messages.CLOSE_NOT_ALLOWED)
                     return
                 for request in message.requests:
@@ -78,6 +82,15 @@ class BulkConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case messages.Credit():
                 self._credit += message.bytes
         self._changed.set()
+
+    async def _may_look(self) -> bool:
+        now = monotonic()
+        if now < self._access_until:
+            return True
+        if await in_database(access, self.user_id, self.scene_id) is None:
+            return False
+        self._access_until = now + ACCESS_HOLDS_S
+        return True
 
     def _drop(self, requests: list[int] | None) -> None:
         if requests is None:
@@ -107,13 +120,14 @@ class BulkConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _send_object(self, request: BulkRequest, data: bytes) -> None:
         sensor = binary.NO_SENSOR if request.sensor is None else request.sensor
+        view = memoryview(data)
         for offset in range(0, max(len(data), 1), CHUNK_BYTES):
             while self._credit <= 0:
                 self._changed.clear()
                 await self._changed.wait()
             if self._sending != request.request:
                 return  # dropped meanwhile
-            chunk = data[offset : offset + CHUNK_BYTES]
+            chunk = view[offset : offset + CHUNK_BYTES]
             last = offset + CHUNK_BYTES >= len(data)
             header = binary.CHUNK_HEADER.pack(
                 KINDS[request.kind],
@@ -125,7 +139,7 @@ class BulkConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 len(data),
             )
             self._credit -= len(header) + len(chunk)
-            await self.send(bytes_data=header + chunk)
+            await self.send(bytes_data=b"".join((header, chunk)))
 
     async def _say_unavailable(self, request: BulkRequest, reason: str) -> None:
         message = messages.BulkUnavailable(request=request.request, reason=reason)
@@ -135,14 +149,16 @@ class BulkConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 def _object(scene_id: int, request: BulkRequest) -> bytes:
     if request.kind == "labels":
         return labels_blob(scene_id, request.frame)
-    row = None if request.sensor is None else reading(scene_id, request.frame, request.sensor)
-    if row is None:
+    place = None
+    if request.sensor is not None:
+        place = places(scene_id, request.frame).get(request.sensor)
+    if place is None:
         raise Unavailable(f"sensor {request.sensor} has no reading in frame {request.frame}")
     # An image's source is its own file; a sweep's source is for models, browsers get the view.
-    key = row.source_key if request.kind == "image" else row.view_key
+    key = place.source_key if request.kind == "image" else place.view_key
     expected = "lidar" if request.kind == "sweep" else "camera"
-    if row.sensor.kind != expected:
-        raise Unavailable(f"sensor {request.sensor} is a {row.sensor.kind}")
+    if place.kind != expected:
+        raise Unavailable(f"sensor {request.sensor} is a {place.kind}")
     try:
         return storage.get(key)
     except FileNotFoundError:

@@ -22,10 +22,14 @@ from backend.workspace.database import in_database
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 5.0
+# Longer than that, nobody waits for a browser that does not take its news.
+PATIENCE_S = 1.0
 
 
 class Listener(Protocol):
     async def deliver(self, text: str) -> None: ...
+
+    def cut_off(self) -> None: ...
 
 
 class Hub:
@@ -72,11 +76,16 @@ class Hub:
                 await asyncio.sleep(1)
 
     async def _fan_out(self, scene_id: int, text: str) -> None:
-        for listener in list(self._rooms.get(scene_id, ())):
+        waiting = list(self._rooms.get(scene_id, ()))
+        while waiting:
             try:
-                await listener.deliver(text)
-            except Exception as error:  # one broken socket must not silence the others
-                logger.info("a browser of scene %s is gone: %s", scene_id, error)
+                async with asyncio.timeout(PATIENCE_S):
+                    await _deliver_to_each(waiting, text)
+            except TimeoutError:
+                stalled = waiting.pop()
+                logger.info("a browser of scene %s does not take its news: cut off", scene_id)
+                self.leave(scene_id, stalled)
+                stalled.cut_off()
 
     async def _heartbeats(self) -> None:
         while True:
@@ -86,6 +95,16 @@ class Hub:
                     await self._fan_out(scene_id, Heartbeat(revision=revision).model_dump_json())
             except Exception as error:
                 logger.warning("no heartbeat: %s", error)
+
+
+async def _deliver_to_each(waiting: list[Listener], text: str) -> None:
+    """Empties the list; who is last in it has not got the text yet."""
+    while waiting:
+        try:
+            await waiting[-1].deliver(text)
+        except Exception as error:  # one broken socket must not silence the others
+            logger.info("a browser is gone: %s", error)
+        waiting.pop()
 
 
 def _revisions(scene_ids: list[int]) -> list[tuple[int, int]]:

@@ -62,7 +62,7 @@ def run(report: Report, full: bool) -> None:
 def _stored_sweeps() -> tuple[Address, list[Sweep]]:
     """Path of a scene's bulk socket with a cookie of somebody who may look, and its sweeps."""
     from backend.scenes import storage
-    from backend.scenes.queries import reading
+    from backend.scenes.queries import places
     from tests.builders import LIDAR, FrameList, build_frame, build_scene, build_sweep
 
     frames = [
@@ -73,10 +73,8 @@ def _stored_sweeps() -> tuple[Address, list[Sweep]]:
     sensor = scene.sensors.get(name=LIDAR).number
     sweeps = []
     for index, size in enumerate(POINTS):
-        row = reading(scene.pk, index, sensor)
-        assert row is not None
         wanted = {"frame": index, "kind": "sweep", "sensor": sensor}
-        sweeps.append(Sweep(size, wanted, storage.get(row.view_key)))
+        sweeps.append(Sweep(size, wanted, storage.get(places(scene.pk, index)[sensor].view_key)))
     return Address(0, f"/ws/scenes/{scene.pk}/bulk", cookie), sweeps
 
 

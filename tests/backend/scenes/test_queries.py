@@ -29,7 +29,7 @@ def test_the_places_of_a_frame_are_its_readings_and_one_that_comes_later_is_foun
     scene = build_stored_scene(build_project(), frames=2)
     frame = scene.frames.get(index=1)
     expected = {
-        row.sensor.number: (row.pk, row.size, row.sensor.kind)
+        row.sensor.number: (row.pk, row.size, row.sensor.kind, row.source_key, row.view_key)
         for row in frame.readings.select_related("sensor")
     }
     assert places(scene.pk, 1) == expected
