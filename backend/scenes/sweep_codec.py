@@ -62,7 +62,7 @@ def _planes(array: npt.NDArray[np.generic]) -> bytes:
     return flat.view(np.uint8).reshape(len(flat), array.dtype.itemsize).T.tobytes()
 
 
-def encode_view(sweep: Sweep, *, codec: int = binary.CODEC_D1, level: int = 3) -> bytes:
+def encode_view(sweep: Sweep, *, codec: int = binary.CODEC_D1, level: int = 1) -> bytes:
     """The compact view of a sweep: 5 mm grid (coarser when it is wider than 327 m), 8 bit extras."""
     low, step, quantised = _quantise(sweep.points_ego)
     top = intensity_top(sweep.intensity)
@@ -75,7 +75,7 @@ def encode_view(sweep: Sweep, *, codec: int = binary.CODEC_D1, level: int = 3) -
     if codec == binary.CODEC_P8:
         payload = _interleave(quantised, shade, stretch)
     else:
-        planes = _delta_planes(quantised) + shade.tobytes() + stretch.tobytes()
+        planes = _delta_planes(quantised, shade, stretch)
         payload = zstandard.ZstdCompressor(level=level).compress(planes)
     header = binary.SWEEP_HEADER.pack(
         binary.SWEEP_MAGIC,
@@ -117,35 +117,46 @@ def intensity_top(intensity: npt.NDArray[np.float32]) -> float:
     """The intensity that is drawn brightest: the 99th percentile, as single glints reach 900."""
     if not len(intensity):
         return 1.0
-    return max(float(np.percentile(intensity, 99)), 1e-6)
+    rank = 99 * (len(intensity) - 1) // 100
+    # np.percentile would take nine times as long to interpolate between two neighbours.
+    return max(float(np.partition(intensity, rank)[rank]), 1e-6)
 
 
 def _quantise(
     points: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.float32], float, npt.NDArray[np.uint16]]:
+    """points: [N, 3]. Returns the low corner, the step, and steps [3, N] from that corner."""
     if not len(points):
-        return np.zeros(3, np.float32), binary.STEP_M, np.zeros((0, 3), np.uint16)
-    low = points.min(axis=0)
-    widest = float((points.max(axis=0) - low).max())
+        return np.zeros(3, np.float32), binary.STEP_M, np.zeros((3, 0), np.uint16)
+    columns = np.ascontiguousarray(points.T)  # three times as quick to go through as [N, 3]
+    low = columns.min(axis=1)
+    widest = float((columns.max(axis=1) - low).max())
     step = np.float32(max(binary.STEP_M, widest / 65535 * (1 + 1e-6)))
-    steps = np.rint((points - low).astype(np.float64) / step)
-    return low, float(step), np.minimum(steps, 65535).astype(np.uint16)
+    steps = (columns - low[:, None]).astype(np.float64)
+    steps /= step
+    np.rint(steps, out=steps)
+    return low, float(step), np.minimum(steps, 65535, out=steps).astype(np.uint16)
 
 
-def _delta_planes(quantised: npt.NDArray[np.uint16]) -> bytes:
-    columns = np.ascontiguousarray(quantised.T)
-    deltas = columns.copy()
-    deltas[:, 1:] -= columns[:, :-1]
+def _delta_planes(
+    quantised: npt.NDArray[np.uint16], shade: npt.NDArray[np.uint8], stretch: npt.NDArray[np.uint8]
+) -> bytes:
+    """quantised: [3, N]; the others [N]. Returns eight planes of N bytes."""
+    deltas = quantised.copy()
+    deltas[:, 1:] -= quantised[:, :-1]
     signed = deltas.view(np.int16)
     coded = ((signed << 1) ^ (signed >> 15)).view(np.uint16)
-    parts = coded.astype("<u2").view(np.uint8).reshape(3, -1, 2)
-    return parts[:, :, 0].tobytes() + parts[:, :, 1].tobytes()
+    planes = np.empty((binary.POINT_BYTES, len(shade)), np.uint8)
+    planes[0:3] = coded & 0xFF
+    planes[3:6] = coded >> 8
+    planes[6], planes[7] = shade, stretch
+    return planes.tobytes()
 
 
 def _interleave(
     quantised: npt.NDArray[np.uint16], shade: npt.NDArray[np.uint8], stretch: npt.NDArray[np.uint8]
 ) -> bytes:
-    points = np.empty((len(quantised), binary.POINT_BYTES), np.uint8)
-    points[:, :6] = np.ascontiguousarray(quantised.astype("<u2")).view(np.uint8)
+    points = np.empty((len(shade), binary.POINT_BYTES), np.uint8)
+    points[:, :6] = np.ascontiguousarray(quantised.T.astype("<u2")).view(np.uint8)
     points[:, 6], points[:, 7] = shade, stretch
     return points.tobytes()
