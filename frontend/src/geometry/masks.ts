@@ -52,55 +52,50 @@ export function runsOfMask(mask: ArrayLike<number | boolean>): Uint8Array {
 /**
  * Paint masks into a label map of one reading, later ones over earlier ones.
  *
- * map: [N], cleared to NO_TRACK first. Runs that reach beyond the map are cut at its end.
+ * map: [N]. Only [first, end) of it is touched; it is cleared to NO_TRACK there first. Runs that
+ * reach beyond are cut.
  */
-export function paintMasks(map: Uint16Array, masks: Iterable<Painted>): void {
-  map.fill(NO_TRACK);
+export function paintMasks(
+  map: Uint16Array,
+  masks: Iterable<Painted>,
+  [first, end]: [number, number] = [0, map.length],
+): void {
+  map.fill(NO_TRACK, first, end);
   for (const { track, runs } of masks) {
     const spans = spansOfRuns(runs);
     for (let index = 0; index < spans.length; index += 2) {
-      map.fill(track, spans[index]!, spans[index + 1]!);
+      map.fill(track, Math.max(spans[index]!, first), Math.min(spans[index + 1]!, end));
     }
   }
 }
 
-/** [first, end) of where two maps of one length differ; null when they are equal. */
-export function changedSpan(before: Uint16Array, after: Uint16Array): [number, number] | null {
-  let first = 0;
-  while (first < after.length && before[first] === after[first]) first++;
-  if (first === after.length) return null;
-  let end = after.length;
-  while (before[end - 1] === after[end - 1]) end--;
-  return [first, end];
-}
-
-export interface PixelBox {
-  u: number;
-  v: number;
-  width: number;
-  height: number;
-}
-
-/** The smallest box around all differing pixels of two [height, width] maps; null when equal. */
-export function changedBox(
-  before: Uint16Array,
-  after: Uint16Array,
-  width: number,
-): PixelBox | null {
-  const span = changedSpan(before, after);
-  if (!span) return null;
-  const top = Math.floor(span[0] / width);
-  const bottom = Math.floor((span[1] - 1) / width);
-  let left = width;
-  let right = -1;
-  for (let v = top; v <= bottom; v++) {
-    const row = v * width;
-    for (let u = 0; u < left; u++) {
-      if (before[row + u] !== after[row + u]) left = u;
-    }
-    for (let u = width - 1; u > right; u--) {
-      if (before[row + u] !== after[row + u]) right = u;
+/**
+ * [first, end) outside of which two paintings are equal; null when all of them is.
+ *
+ * Found from the masks, as looking at every pixel of two pictures takes longer than to paint one.
+ */
+export function changedSpan(
+  before: readonly Painted[],
+  after: readonly Painted[],
+): [number, number] | null {
+  const shorter = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < shorter && isSame(before[head]!, after[head]!)) head++;
+  let tail = 0;
+  while (tail < shorter - head && isSame(before.at(-1 - tail)!, after.at(-1 - tail)!)) tail++;
+  let [first, end] = [Number.POSITIVE_INFINITY, 0];
+  for (const masks of [before, after]) {
+    for (const { runs } of masks.slice(head, masks.length - tail)) {
+      const spans = spansOfRuns(runs);
+      if (!spans.length) continue;
+      first = Math.min(first, spans[0]!);
+      end = Math.max(end, spans.at(-1)!);
     }
   }
-  return { u: left, v: top, width: right - left + 1, height: bottom - top + 1 };
+  return first < end ? [first, end] : null;
+}
+
+function isSame(one: Painted, other: Painted): boolean {
+  if (one.track !== other.track || one.runs.length !== other.runs.length) return false;
+  return one.runs === other.runs || one.runs.every((byte, index) => byte === other.runs[index]);
 }

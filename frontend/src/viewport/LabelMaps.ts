@@ -7,7 +7,7 @@ export interface LabelMap {
   tracks: Uint16Array;
   version: number;
   before: number; // the version that this one came from
-  /** [first, end) of what differs from the version before; null: all of it may. */
+  /** [first, end) around what differs from the version before; null: all of it may. */
   changed: [number, number] | null;
 }
 
@@ -20,7 +20,7 @@ export class LabelMaps {
   readonly changed = new Emitter<"all" | ReadonlySet<string>>();
   private frame = -1;
   private readonly maps = new Map<number, LabelMap>();
-  private readonly paintedFrames = new Map<number, number>(); // by sensor
+  private readonly painted = new Map<number, { frame: number; masks: readonly Painted[] }>();
   private readonly stale = new Set<number>();
   private versions = 0;
 
@@ -55,21 +55,23 @@ export class LabelMaps {
     const masks = (this.document.masksAt(this.frame)?.get(sensor) ?? []).filter(
       ({ track }) => track < NO_TRACK,
     );
-    const isSameFrame = this.paintedFrames.get(sensor) === this.frame;
-    this.paintedFrames.set(sensor, this.frame);
-    const hasSameSize = before?.tracks.length === size;
-    if (before && hasSameSize && isSameFrame) return this.repaint(before, masks);
-    // Maps of pictures have megabytes: playing through a drive paints them into the same ones.
-    const tracks = before && hasSameSize ? before.tracks : new Uint16Array(size);
+    const painted = this.painted.get(sensor);
+    this.painted.set(sensor, { frame: this.frame, masks });
+    // Maps of pictures have megabytes: they are painted into the same ones, edit by edit and frame
+    // by frame.
+    const kept = before?.tracks.length === size ? before : undefined;
+    if (kept && painted?.frame === this.frame) return this.repaint(kept, painted.masks, masks);
+    const tracks = kept?.tracks ?? new Uint16Array(size);
     paintMasks(tracks, masks);
     return { tracks, version: ++this.versions, before: -1, changed: null };
   }
 
-  private repaint(before: LabelMap, masks: readonly Painted[]): LabelMap {
-    const tracks = new Uint16Array(before.tracks.length);
-    paintMasks(tracks, masks);
-    const changed = changedSpan(before.tracks, tracks);
-    if (!changed) return before;
-    return { tracks, version: ++this.versions, before: before.version, changed };
+  private repaint(map: LabelMap, before: readonly Painted[], masks: readonly Painted[]): LabelMap {
+    const span = changedSpan(before, masks);
+    const { tracks, version } = map;
+    if (!span || span[0] >= tracks.length) return map;
+    const changed: [number, number] = [span[0], Math.min(span[1], tracks.length)];
+    paintMasks(tracks, masks, changed);
+    return { tracks, version: ++this.versions, before: version, changed };
   }
 }

@@ -1,5 +1,4 @@
 import { type DecodedImage, isPlanes } from "@/assets/imageDecoding";
-import { changedBox } from "@/geometry/masks";
 import { makeTexture } from "./gl";
 import type { LabelMap } from "./LabelMaps";
 
@@ -51,47 +50,41 @@ export class PictureTexture {
   }
 }
 
-/** Whose each pixel of a camera is, on the GPU. A changed mask re-sends the box around it. */
+/** Whose each pixel of a camera is, on the GPU. A changed mask re-sends the rows that it is in. */
 export class LabelTexture {
   private readonly texture: WebGLTexture;
-  private uploaded: LabelMap | null = null;
+  private version = 0; // of the map that is there; no map has 0
 
   constructor(
     private readonly gl: WebGL2RenderingContext,
     private readonly width: number,
-    private readonly height: number,
+    height: number,
   ) {
     this.texture = makeTexture(gl, gl.NEAREST);
     gl.texStorage2D(gl.TEXTURE_2D, 1, gl.R16UI, width, height);
   }
 
-  set(map: LabelMap): void {
-    if (this.uploaded?.version === map.version) return;
-    const { gl, width, height } = this;
-    const isNext = this.uploaded !== null && map.before === this.uploaded.version;
-    const box = isNext
-      ? changedBox(this.uploaded!.tracks, map.tracks, width)
-      : { u: 0, v: 0, width, height };
-    this.uploaded = map;
-    if (!box) return;
+  set({ tracks, version, before, changed }: LabelMap): void {
+    if (this.version === version) return;
+    const { gl, width } = this;
+    const [first, end] = changed && this.version === before ? changed : [0, tracks.length];
+    this.version = version;
+    const top = Math.floor(first / width);
+    const bottom = Math.ceil(end / width);
     gl.bindTexture(gl.TEXTURE_2D, this.texture);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 2);
-    gl.pixelStorei(gl.UNPACK_ROW_LENGTH, width);
-    const { u, v, width: w, height: h } = box;
-    const from = v * width + u;
     gl.texSubImage2D(
       gl.TEXTURE_2D,
       0,
-      u,
-      v,
-      w,
-      h,
+      0,
+      top,
+      width,
+      bottom - top,
       gl.RED_INTEGER,
       gl.UNSIGNED_SHORT,
-      map.tracks,
-      from,
+      tracks,
+      top * width,
     );
-    gl.pixelStorei(gl.UNPACK_ROW_LENGTH, 0);
   }
 
   bind(unit: number): void {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
   areaOfRuns,
-  changedBox,
   changedSpan,
   NO_TRACK,
   paintMasks,
@@ -55,33 +54,42 @@ test("spans are the foreground runs as ends", () => {
   expect([...spansOfRuns(encodeVarints([2, 3, 1, 4]))]).toEqual([2, 5, 6, 10]);
 });
 
-test("what changed between two maps is found, along and around", () => {
-  const before = new Uint16Array(20);
-  const after = before.slice();
-  after[6] = 1; // (1, 1) in a picture 5 wide
-  after[13] = 2; // (3, 2)
+test("painting a part leaves the rest as it was", () => {
+  const map = Uint16Array.of(7, 7, 7, 7, 7, 7);
 
-  expect(changedSpan(before, after)).toEqual([6, 14]);
-  expect(changedBox(before, after, 5)).toEqual({ u: 1, v: 1, width: 3, height: 2 });
-  expect(changedSpan(before, before.slice())).toBeNull();
-  expect(changedBox(before, before.slice(), 5)).toBeNull();
+  paintMasks(map, [{ track: 1, runs: encodeVarints([1, 5]) }], [2, 4]);
+
+  expect([...map]).toEqual([7, 7, 1, 1, 7, 7]);
 });
 
-test("the changed box agrees with looking at every pixel", () => {
-  const width = 17;
-  const before = new Uint16Array(width * 11);
-  for (let round = 0; round < 50; round++) {
-    const after = before.slice();
-    const changed = [1, 2, 3].map((k) => (round * 37 + k * 53 * round) % after.length);
-    for (const index of changed) after[index] = 1;
+const painted = (track: number, ...lengths: number[]) => ({ track, runs: encodeVarints(lengths) });
 
-    const us = changed.map((index) => index % width);
-    const vs = changed.map((index) => Math.floor(index / width));
-    expect(changedBox(before, after, width)).toEqual({
-      u: Math.min(...us),
-      v: Math.min(...vs),
-      width: Math.max(...us) - Math.min(...us) + 1,
-      height: Math.max(...vs) - Math.min(...vs) + 1,
-    });
+test("two paintings differ around the masks that only one of them has", () => {
+  const [road, car] = [painted(1, 0, 40), painted(2, 10, 4)];
+  const wider = painted(2, 9, 3, 2, 6); // spans 9-12 and 14-20
+
+  expect(changedSpan([road, car], [road, wider])).toEqual([9, 20]);
+  expect(changedSpan([road, car], [road])).toEqual([10, 14]);
+  expect(changedSpan([road], [painted(3, 5, 1), road])).toEqual([5, 6]);
+  expect(changedSpan([road, car], [road, painted(3, 10, 4)])).toEqual([10, 14]);
+  expect(changedSpan([road, car], [painted(1, 0, 40), painted(2, 10, 4)])).toBeNull();
+  expect(changedSpan([], [])).toBeNull();
+});
+
+test("painting only what changed gives the same map as painting all", () => {
+  const before = Array.from({ length: 8 }, (_, track) => painted(track, track * 9, 20));
+  for (let round = 0; round < 60; round++) {
+    const after = [...before];
+    const moved = after.splice(round % 8, 1 + (round % 3));
+    after.splice((round * 5) % (after.length + 1), 0, painted(20 + round, (round * 7) % 70, 13));
+    if (round % 2) after.push(...moved);
+    const map = new Uint16Array(100);
+    const anew = map.slice();
+    paintMasks(map, before);
+
+    paintMasks(map, after, changedSpan(before, after)!);
+
+    paintMasks(anew, after);
+    expect(map).toEqual(anew);
   }
 });
