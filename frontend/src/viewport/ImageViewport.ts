@@ -52,8 +52,7 @@ export class ImageViewport {
   }
 
   setTool(tool: Tool | null): void {
-    this.pointer.tool = tool;
-    this.container.style.cursor = tool?.cursor ?? "default";
+    this.pointer.setTool(tool);
   }
 
   /** The whole picture. */

@@ -25,7 +25,7 @@ type Drag = "tool" | "orbit" | "pan";
  * a click for the tool, with the middle button the pivot.
  */
 export class PanePointer {
-  tool: Tool | null = null;
+  private held: Tool | null = null;
   private press: { id: number; x: number; y: number; drag: Drag; isClick: boolean } | null = null;
   private last: [number, number] = [0, 0];
   private readonly stop = new AbortController();
@@ -57,6 +57,17 @@ export class PanePointer {
     });
     element.tabIndex = 0;
     element.style.touchAction = "none";
+  }
+
+  get tool(): Tool | null {
+    return this.held;
+  }
+
+  /** The tool that hears of clicks from now on; its cursor shows which one it is. */
+  setTool(tool: Tool | null): void {
+    if (tool !== this.held && this.press?.drag === "tool") this.abandon(); // it saw no beginning
+    this.held = tool;
+    this.element.style.cursor = tool?.cursor ?? "default";
   }
 
   dispose(): void {

@@ -82,8 +82,7 @@ export class Viewport3D {
   }
 
   setTool(tool: Tool | null): void {
-    this.pointer.tool = tool;
-    this.container.style.cursor = tool?.cursor ?? "default";
+    this.pointer.setTool(tool);
   }
 
   /** Bring a place to the middle. size: metres across that should fill much of the pane. */
