@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from backend.imports.actions import DEMO_SEED
+from inference.datasets import READERS
 from inference.world.drive import make_drive
 from tests.browser.platform import Platform, chromium, platform, sign_in, until
+from tests.browser.window import CAMERA, Places, Window
 
 pytestmark = pytest.mark.browser
 
 FRAMES = 8
-CAMERA = "FRONT"
-REACH_PX = 6  # of the patch of screen that is compared
+DEMO = 1  # the demo drive's scene
+PAINTED = 8  # of 255: how much a mask changes the mean colour of a patch, at least
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +35,9 @@ def browser() -> Iterator[Any]:
         yield opened
 
 
-@dataclass(frozen=True)
-class Gold:
-    """Where the cars of frame 0 are in the camera: (u, v) well inside each, the largest first."""
-
-    cars: list[tuple[int, int]]
-    size_px: tuple[int, int]
-
-
 @pytest.fixture(scope="module")
-def gold() -> Gold:
+def places() -> Places:
+    """Well inside each car of frame 0, by the gold masks; the largest first."""
     frames: Any = make_drive(seed=DEMO_SEED, length=FRAMES).frames
     ids = frames.gold_ids(0)[CAMERA]
     height, width = ids.shape
@@ -53,7 +47,7 @@ def gold() -> Gold:
         if track.label_class == "car"
     }
     largest = sorted((number for number in areas if areas[number]), key=lambda n: -areas[n])
-    return Gold([_inside(ids == number) for number in largest[:5]], (width, height))
+    return Places([_inside(ids == number) for number in largest[:6]], (width, height))
 
 
 def _inside(mask: np.ndarray) -> tuple[int, int]:
@@ -64,87 +58,20 @@ def _inside(mask: np.ndarray) -> tuple[int, int]:
     return int(columns[nearest]), int(rows[nearest])
 
 
-class Window:
-    """One person's view of the demo scene."""
-
-    def __init__(self, browser: Any, running: Platform, username: str, gold: Gold) -> None:
-        self.page = sign_in(browser, running, username)
-        self._gold = gold
-        self.page.goto(f"{running.url}/scenes/1")
-        self.wait_for_pictures()
-
-    def wait_for_pictures(self) -> None:
-        self.page.get_by_label("Objects", exact=True).wait_for()
-        # An empty pane is one dark grey.
-        until(lambda: self._pane_pixels().std() > 10, "the picture is drawn")
-
-    def pane(self) -> Any:
-        return self.page.locator(f'section[aria-label="Camera {CAMERA}"] .pane-view')
-
-    def click_car(self, number: int, button: str = "left") -> None:
-        x, y = self._place(number)
-        self.pane().click(position={"x": x, "y": y}, button=button)
-
-    def new_car(self, number: int) -> None:
-        """A click on a car that has no track yet."""
-        classes = self.page.get_by_label("Class of new objects").get_by_role("button")
-        classes.filter(has=self.page.get_by_text("car", exact=True)).click()
-        self.click_car(number)
-
-    def tracks(self) -> list[str]:
-        names: list[str] = self.page.locator(".track-name span").all_inner_texts()
-        return names
-
-    def save_note(self) -> str:
-        return str(self.page.locator(".save-note").inner_text())
-
-    def patch(self, number: int) -> np.ndarray:
-        """Mean colour of the screen at a car's middle, as painted with its mask."""
-        x, y = (round(value) for value in self._place(number))
-        pixels = self._pane_pixels()
-        return pixels[y - REACH_PX : y + REACH_PX, x - REACH_PX : x + REACH_PX].mean(axis=(0, 1))
-
-    def labelled_frames(self) -> float:
-        """Frames in which the selected object has masks, as the timeline shows them."""
-        widths = self.page.locator(".selected-row i").evaluate_all(
-            "bars => bars.map(bar => parseFloat(bar.style.width))"
-        )
-        return sum(widths) / 100 * FRAMES
-
-    def _place(self, number: int) -> tuple[float, float]:
-        """CSS pixels from the pane's top left; the picture is fitted into it."""
-        box = self.pane().bounding_box()
-        (width, height), (u, v) = self._gold.size_px, self._gold.cars[number]
-        scale = min(box["width"] / width, box["height"] / height)
-        left = (box["width"] - width * scale) / 2
-        top = (box["height"] - height * scale) / 2
-        return left + (u + 0.5) * scale, top + (v + 0.5) * scale
-
-    def _pane_pixels(self) -> np.ndarray:
-        png = self.pane().locator("canvas").screenshot()
-        return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
+@pytest.fixture
+def ann(browser: Any, running: Platform, places: Places) -> Iterator[Window]:
+    yield from _opened(browser, running, "annotator", places)
 
 
 @pytest.fixture
-def ann(browser: Any, running: Platform, gold: Gold) -> Iterator[Window]:
-    yield from _opened(browser, running, "annotator", gold)
+def rita(browser: Any, running: Platform, places: Places) -> Iterator[Window]:
+    yield from _opened(browser, running, "reviewer", places)
 
 
-@pytest.fixture
-def rita(browser: Any, running: Platform, gold: Gold) -> Iterator[Window]:
-    yield from _opened(browser, running, "reviewer", gold)
-
-
-def _opened(browser: Any, running: Platform, username: str, gold: Gold) -> Iterator[Window]:
-    window = Window(browser, running, username, gold)
+def _opened(browser: Any, running: Platform, username: str, places: Places) -> Iterator[Window]:
+    window = Window.on_scene(browser, running, username, DEMO, places, FRAMES)
     yield window
     window.page.context.close()
-
-
-def grows(window: Window, before: list[str]) -> str:
-    """The name of the object that has come."""
-    until(lambda: len(window.tracks()) == len(before) + 1, "an object more in the list")
-    return next(name for name in window.tracks() if name not in before)
 
 
 def test_a_click_in_one_window_is_a_mask_in_the_other_and_still_there_after_a_reload(ann, rita):
@@ -152,23 +79,25 @@ def test_a_click_in_one_window_is_a_mask_in_the_other_and_still_there_after_a_re
 
     ann.new_car(0)
 
-    name = grows(ann, before)
-    assert name == grows(rita, before)
-    until(lambda: np.abs(rita.patch(0) - unlabelled).max() > 20, "the mask in the other picture")
+    name = ann.grown(before)
+    assert name == rita.grown(before)
+    until(
+        lambda: np.abs(rita.patch(0) - unlabelled).max() > PAINTED, "the mask in the other picture"
+    )
     assert ann.save_note() == "Saved"
 
     ann.page.reload()
     ann.wait_for_pictures()
 
     assert name in ann.tracks()
-    until(lambda: np.abs(ann.patch(0) - unlabelled).max() > 20, "the mask after the reload")
+    until(lambda: np.abs(ann.patch(0) - unlabelled).max() > PAINTED, "the mask after the reload")
 
 
 def test_an_object_is_followed_through_the_drive_and_others_see_it_come(ann, rita):
     before = ann.tracks()
     ann.new_car(1)
-    name = grows(ann, before)
-    grows(rita, before)
+    name = ann.grown(before)
+    rita.grown(before)
     rita.page.get_by_role("button", name=name, exact=True).click()
     until(lambda: abs(rita.labelled_frames() - 1) < 0.01, "a row for its one frame")
 
@@ -176,12 +105,13 @@ def test_an_object_is_followed_through_the_drive_and_others_see_it_come(ann, rit
 
     until(lambda: rita.labelled_frames() > FRAMES - 0.5, "masks in all frames")
     until(lambda: not ann.page.locator(".job-note").count(), "the end of the job")
+    ann.told(f"has masks in frames 0 to {FRAMES - 1}.")
 
 
 def test_following_can_be_cancelled_and_what_is_done_stays(ann):
     before = ann.tracks()
     ann.new_car(2)
-    grows(ann, before)
+    ann.grown(before)
 
     ann.page.get_by_role("button", name="to end →").click()
     ann.page.locator(".job-note").get_by_role("button", name="Cancel").click()
@@ -193,13 +123,30 @@ def test_following_can_be_cancelled_and_what_is_done_stays(ann):
 def test_undo_takes_the_click_back_for_everybody(ann, rita):
     before = ann.tracks()
     ann.new_car(3)
-    name = grows(ann, before)
-    grows(rita, before)
+    name = ann.grown(before)
+    rita.grown(before)
 
     ann.page.keyboard.press("Control+z")
 
     until(lambda: name not in ann.tracks(), "gone in the own window")
     until(lambda: name not in rita.tracks(), "gone in the other window")
+    ann.told("Undone: the new object")
+
+
+def test_space_plays_after_a_button_was_clicked_and_a_reload_comes_back_to_the_frame(ann):
+    ann.page.get_by_label("How things look").click()
+    ann.page.keyboard.press("Escape")
+    ann.page.get_by_role("button", name="Next frame").click()
+    ann.page.get_by_role("button", name="Previous frame").click()
+
+    ann.page.keyboard.press("Space")
+    until(lambda: ann.page.get_by_label("Stop (Space)").count() > 0, "it plays")
+    ann.page.keyboard.press("End")
+    until(lambda: ann.page.evaluate("location.search") == f"?frame={FRAMES - 1}", "its address")
+
+    ann.page.reload()
+    ann.wait_for_pictures()
+    assert ann.page.get_by_role("spinbutton", name="Frame /").input_value() == str(FRAMES - 1)
 
 
 def test_a_dead_model_worker_is_told_of_loses_nothing_and_comes_back(running, ann):
@@ -216,13 +163,13 @@ def test_a_dead_model_worker_is_told_of_loses_nothing_and_comes_back(running, an
     known = running.log("model").count(" ready.")
     running.wait_until(lambda: running.log("model").count(" ready.") > known, "the worker again")
     ann.new_car(4)
-    grows(ann, before)
+    ann.grown(before)
 
 
 def test_edits_made_while_the_server_is_away_are_kept_and_sent(running, ann, rita):
     before = ann.tracks()
     ann.new_car(3)
-    name = grows(ann, before)
+    name = ann.grown(before)
     running.kill("web")
     until(lambda: ann.save_note().startswith("Offline"), "the loss is noticed")
 
@@ -249,16 +196,79 @@ def test_a_stranger_is_led_to_the_sign_in_page_and_back(browser, running):
     page.context.close()
 
 
-def test_pages_stay_inside_the_content_security_policy(browser, running, gold):
+def test_pages_stay_inside_the_content_security_policy(browser, running, places):
     violations: list[str] = []
-    window = Window.__new__(Window)
     page = sign_in(browser, running, "annotator")
     page.on("console", lambda message: violations.append(message.text))
-    window.page, window._gold = page, gold
 
     page.goto(f"{running.url}/scenes/1")
-    window.wait_for_pictures()
+    Window(page, places, frames=FRAMES).wait_for_pictures()
 
     refused = [text for text in violations if "Content Security Policy" in text]
     assert not refused
+    page.context.close()
+
+
+def test_who_is_not_in_the_project_is_told_so_instead_of_waiting(browser, running):
+    page = sign_in(browser, running, "annotator")
+
+    page.goto(f"{running.url}/scenes/999")
+
+    page.get_by_role("heading", name="This scene cannot be opened").wait_for()
+    assert "not yours" in page.get_by_role("alert").inner_text()
+    page.context.close()
+
+
+def test_a_scene_is_exported_from_the_page_and_its_archive_can_be_read(
+    browser, running, ann, tmp_path
+):
+    before = ann.tracks()
+    ann.new_car(5)
+    name = ann.grown(before)
+    page = sign_in(browser, running, "manager")
+    page.goto(f"{running.url}/projects/1/exports")
+
+    page.get_by_label("Also scenes that nobody has accepted").check()
+    page.get_by_label("With the pictures and sweeps").check()
+    page.get_by_role("button", name="Export 1 scene").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click(timeout=90_000)
+    archive = tmp_path / download.value.suggested_filename
+    download.value.save_as(archive)
+    page.context.close()
+
+    scene = READERS["native"](archive)
+    assert archive.name == "Demo_drive_native_UNREVIEWED.zip"
+    assert len(scene.frames) == FRAMES
+    number = re.sub(r"\D", "", name)
+    assert number in {mask.track for mask in scene.frames[0].labels.masks}
+
+
+# The back of the white car straight ahead in frame 0 of waymo_shaped, seen in its picture.
+WHITE_CAR = Places([(940, 629)], (1920, 1080))
+
+
+def test_a_waymo_segment_is_sent_up_by_the_page_opened_and_labelled(
+    browser, running, shared_data: Path
+):
+    (segment,) = (shared_data / "waymo_shaped" / "v1").glob("*.tfrecord")
+    page = sign_in(browser, running, "admin")
+    page.goto(f"{running.url}/projects/1/imports")
+
+    page.locator("input[type=file]").set_input_files(segment)
+    page.get_by_role("button", name="Upload and import").click()
+    job = page.locator("article.job", has_text=segment.name)
+    job.get_by_role("link", name="Open scene").wait_for(timeout=120_000)
+    assert "4 frames of 7 sensors, 110 labelled objects" in job.inner_text()
+    job.get_by_role("link", name="Open scene").click()
+
+    window = Window(page, WHITE_CAR, frames=4)
+    window.wait_for_pictures()
+    page.keyboard.press("Shift+Digit3")  # the front camera, large
+    before, unlabelled = window.tracks(), window.patch(0)
+    window.new_car(0)
+    window.grown(before)
+    until(lambda: np.abs(window.patch(0) - unlabelled).max() > PAINTED, "the mask in the picture")
+    page.get_by_role("button", name="to end →").click()
+    window.told("has masks in frames 0 to 3.")
     page.context.close()
