@@ -224,15 +224,15 @@ export class FrameCache {
       const stored = this.compressed.get(key);
       if (!object.decode || !stored || this.decoding.has(key) || this.decoded.has(key)) continue;
       this.decoding.add(key);
-      void this.decode(object, key, stored.value);
+      void this.decode(object, key, stored);
     }
   }
 
-  private async decode(object: Wanted, key: string, bytes: Uint8Array): Promise<void> {
+  private async decode(object: Wanted, key: string, stored: Stored<Uint8Array>): Promise<void> {
     try {
       const { frame, sensor, kind } = object;
       if (kind === "labels") {
-        const { revision, masks } = await this.decoders.decode(kind, bytes);
+        const { revision, masks } = (await this.decoders.decode(kind, stored.value)).value;
         this.compressed.delete(key); // from now on the document keeps them up to date
         this.document.loadFrame(
           frame,
@@ -240,10 +240,12 @@ export class FrameCache {
           masks.map((mask) => ({ ...mask, frame })),
         );
       } else if (kind === "sweep") {
-        const value = await this.decoders.decode(kind, bytes);
+        const { value, bytes } = await this.decoders.decode(kind, stored.value);
+        stored.value = bytes;
         this.decoded.set(key, { frame, bytes: value.points.byteLength, value });
       } else {
-        const value = await this.decoders.decode(kind, bytes);
+        const { value, bytes } = await this.decoders.decode(kind, stored.value);
+        stored.value = bytes;
         this.decoded.set(key, { frame, bytes: bytesOfImage(value), value });
       }
       this.failures.delete(key);

@@ -37,7 +37,9 @@ function labels(inflated: Uint8Array): DecodedLabels {
 self.onmessage = async ({ data }: MessageEvent<DecodeQuestion>) => {
   try {
     const [value, transfer] = await decode(data);
-    postMessage({ number: data.number, value } satisfies DecodeAnswer, { transfer });
+    const { number, bytes } = data;
+    transfer.push(bytes.buffer);
+    postMessage({ number, value, bytes } satisfies DecodeAnswer, { transfer });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     postMessage({ number: data.number, error: reason } satisfies DecodeAnswer);

@@ -39,13 +39,19 @@ class Server {
   }
 }
 
+function decodedOf(kind: string): unknown {
+  if (kind === "labels") return { revision: 1, masks: [] };
+  if (kind === "sweep") return { points: new Uint16Array(400) };
+  const planes = { luma: new Uint8Array(500), cb: new Uint8Array(0), cr: new Uint8Array(0) };
+  return { widthPx: 20, heightPx: 25, isProxy: kind === "proxy", pixels: planes };
+}
+
 const decoders = {
   size: 2,
-  decode: vi.fn(async (kind: string) => {
-    if (kind === "labels") return { revision: 1, masks: [] };
-    if (kind === "sweep") return { points: new Uint16Array(400) };
-    const planes = { luma: new Uint8Array(500), cb: new Uint8Array(0), cr: new Uint8Array(0) };
-    return { widthPx: 20, heightPx: 25, isProxy: kind === "proxy", pixels: planes };
+  decode: vi.fn(async (kind: string, lent: Uint8Array) => {
+    // As a worker has it: what was lent is empty here from now on, and throws when lent again.
+    const bytes = structuredClone(lent, { transfer: [lent.buffer] });
+    return { value: decodedOf(kind), bytes };
   }),
   close: vi.fn(),
 };
@@ -223,6 +229,23 @@ test("over budget, what is furthest from the playhead goes first", async () => {
   expect(cache.sweep(0, 1)).toBeUndefined();
   expect(cache.sweep(10, 1)).toBeDefined();
   expect(cache.sweep(11, 1)).toBeDefined();
+});
+
+test("what was let go is decoded again from the bytes that are still here", async () => {
+  const { cache, server, seek } = build(30, { fetchAhead: 0, decodeAhead: 0, decodedBytes: 1 });
+  for (const frame of [0, 10]) {
+    seek(frame);
+    await settle();
+    await answerAll(server);
+  }
+  expect(cache.sweep(0, 1)).toBeUndefined();
+
+  seek(0);
+  await settle();
+
+  expect(server.askedNames()).toEqual([]);
+  expect(cache.sweep(0, 1)).toBeDefined();
+  expect(cache.image(0, 0)).toBeDefined();
 });
 
 test("loaded frames are reported as ranges", async () => {
