@@ -1,54 +1,79 @@
-"""A Chromium page with the harness's measurements, on a sweep of the procedural drive."""
+"""A Chromium that nothing is attached to, on a page that answers what is asked of it.
+
+DevTools would take part in what is measured: see tests/bench/page_server.py.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
-import numpy as np
+from backend.launcher.chromium import find_chromium
+from tests.frontend.harness.page import FLAGS, build, serving
 
-from backend.protocol import binary
-from backend.scenes.sweep_codec import decode_view, encode_view
-from inference.scene import Sweep
-from inference.world.drive import make_drive
-from tests.frontend.harness.page import build, harness_page
+UNHINDERED = [
+    "--headless",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--no-default-browser-check",
+    "--window-size=1300,850",
+]
+LONGEST_ANSWER_S = 240
 
-
-def write_sweep(folder: Path) -> int:
-    """A sweep in every codec that is compared, and its number of points.
-
-    Two of the drive's sweeps, one after the other: about as many points as Waymo's five lasers.
-    """
-    frames = make_drive(seed=3, rig="demo", length=20).frames
-    parts = [next(iter(frames[index].sweeps.values())) for index in (0, 10)]
-    sweep = Sweep(
-        points_ego=np.concatenate([part.points_ego for part in parts]),
-        intensity=np.concatenate([part.intensity for part in parts]),
-        timestamp_us=0,
-    )
-    compact = encode_view(sweep)
-    (folder / "sweep_0_0").write_bytes(compact)
-    (folder / "p8_0_0").write_bytes(encode_view(sweep, codec=binary.CODEC_P8))
-    points, extras = decode_view(compact)
-    raw = np.concatenate([points, extras[:, :1].astype(np.float32)], axis=1)
-    (folder / "float32_0_0").write_bytes(raw.astype("<f4").tobytes())
-    return len(sweep)
+Ask = Callable[..., Any]
 
 
 @contextmanager
-def bench_page() -> Iterator[tuple[Any, dict[str, float]]]:
-    """The page, ready to be asked, and the sizes of what it fetches."""
-    with tempfile.TemporaryDirectory() as folder:
+def bench_page(objects: dict[str, bytes]) -> Iterator[Ask]:
+    """ask(name, *arguments) runs a measurement of tests/frontend/harness/bench in the page.
+
+    objects: what the page can fetch, by name.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         scene, built = Path(folder, "scene"), Path(folder, "page")
         scene.mkdir()
-        count = write_sweep(scene)
+        for name, data in objects.items():
+            (scene / name).write_bytes(data)
         build(built)
-        sizes = {
-            f"{path.name.split('_')[0]}_bytes_per_point": path.stat().st_size / count
-            for path in scene.iterdir()
-        }
-        with harness_page(scene, built, "bench.html", "'bench' in window") as page:
-            yield page, {"points": float(count), **sizes}
+        with (
+            serving(scene, built, "tests.bench.page_server:app") as address,
+            _chromium(f"{address}/bench.html", Path(folder, "profile")),
+        ):
+            yield lambda name, *arguments: _ask(address, name, arguments)
+
+
+@contextmanager
+def _chromium(address: str, profile: Path) -> Iterator[None]:
+    found = find_chromium()
+    flags = [*FLAGS, *UNHINDERED, f"--user-data-dir={profile}"]
+    if os.getuid() == 0:
+        flags.append("--no-sandbox")
+    browser = subprocess.Popen(
+        [found.executable, *flags, address],
+        env={**os.environ, **found.variables},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        browser.terminate()
+        browser.wait()
+
+
+def _ask(address: str, name: str, arguments: tuple[Any, ...]) -> Any:
+    """Raises RuntimeError with what the page says went wrong."""
+    question = json.dumps({"name": name, "arguments": arguments}).encode()
+    urlopen(Request(f"{address}/letters/question", data=question)).close()
+    with urlopen(f"{address}/letters/answer", timeout=LONGEST_ANSWER_S) as letter:
+        answer = json.load(letter)
+    if "error" in answer:
+        raise RuntimeError(f"the page could not measure {name}: {answer['error']}")
+    return answer["value"]

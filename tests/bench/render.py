@@ -24,9 +24,9 @@ def measure(*, full: bool = False) -> dict[str, float]:
     """name -> number; the unit ends the name."""
     counts = COUNTS_FULL if full else COUNTS
     figures: dict[str, float] = {}
-    with bench_page() as (page, _):
+    with bench_page({}) as ask:
         for label, count in counts.items():
-            for name, values in page.evaluate(f"bench.render({count}, 25)").items():
+            for name, values in ask("render", count, 25).items():
                 figures[f"render_{name}_{label}_median_ms"] = median(values)
                 figures[f"render_{name}_{label}_best_ms"] = min(values)
     most = list(counts)[-1]

@@ -70,12 +70,16 @@ def build(out: Path) -> None:
 
 
 @contextmanager
-def serving(scene: Path, built: Path) -> Iterator[str]:
+def serving(
+    scene: Path, built: Path, app: str = "tests.frontend.harness.serve:app"
+) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "--ws-per-message-deflate", "false"]
-    command += ["--port", str(port), "--log-level", "error", "tests.frontend.harness.serve:app"]
+    # A page may still be waiting for an answer when all has been asked.
+    command += ["--timeout-graceful-shutdown", "1"]
+    command += ["--port", str(port), "--log-level", "critical", app]
     folders = {"HARNESS_SCENE": str(scene), "HARNESS_PAGE": str(built)}
     server = subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | folders)
     try:

@@ -23,9 +23,6 @@ KINDS = {
     "image": binary.KIND_IMAGE,
     "proxy": binary.KIND_PROXY,
     "labels": binary.KIND_LABELS,
-    # For tests/bench only: other ways to send the same points.
-    "p8": binary.KIND_SWEEP,
-    "float32": binary.KIND_SWEEP,
 }
 POLICY = (
     b"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline';"
