@@ -70,6 +70,7 @@ export function JobRow(props: {
 /** What the badge, the error and the report's first line do not say. */
 function progressOf(job: JobSummary): string {
   const isSaid = job.message === job.state || job.message === job.report?.summary;
+  if (job.state === "waiting") return "waits for a worker that is free · ";
   if (job.state === "running" && job.message) return `${job.message} · `;
   if (job.state === "running" && job.total) return `${job.done} of ${job.total} · `;
   return job.state === "done" && job.message && !isSaid ? `${job.message} · ` : "";

@@ -154,7 +154,10 @@ test("a file of the server is asked for once: a second press is not possible", a
 
 test.each([
   [{ state: "running", done: 2, total: 4, message: "frame 2 of 4" }, "frame 2 of 4 · the system"],
-  [{ state: "waiting", done: 2, total: 4, message: "cancelled" }, "the system"],
+  [
+    { state: "waiting", done: 2, total: 4, message: "cancelled" },
+    "waits for a worker that is free · the system",
+  ],
   [{ state: "cancelled", message: "cancelled" }, "the system"],
   [{ state: "done", message: REPORT.summary, report: REPORT }, "the system"],
 ] as const)("a job says nothing twice: %o", async (fields, expected) => {

@@ -72,6 +72,7 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
       setBusy(false);
     }
   };
+  const isArriving = scene.frames.length < scene.expectedFrames;
   const isReviewer = scene.role !== "annotator";
   const { words, badge } = TASK_STATES[task.state];
   const isTheirs = task.assignee !== null && !task.mine;
@@ -91,7 +92,8 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
         <button
           type="button"
           class="primary"
-          disabled={isBusy || room.connection.saveState.waiting > 0}
+          disabled={isBusy || room.connection.saveState.waiting > 0 || isArriving}
+          title={isArriving ? "The rest of the drive is still arriving" : undefined}
           onClick={() => void move(() => api.submitTask(task.id))}
         >
           Submit

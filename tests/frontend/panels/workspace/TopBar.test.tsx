@@ -1,0 +1,56 @@
+// @vitest-environment jsdom
+import { afterEach, expect, test } from "vitest";
+import type { Room } from "@/panels/workspace/Room";
+import { TopBar } from "@/panels/workspace/TopBar";
+import type { Snapshot } from "@/protocol/messages";
+import { Emitter } from "@/store/Emitter";
+import { SceneInfo } from "@/store/SceneInfo";
+import { buildTask } from "../builders";
+import { button, leave, settled, showing, shown } from "../page";
+
+afterEach(leave);
+
+async function open(fields: Partial<Snapshot>) {
+  const scene = new SceneInfo();
+  scene.replaceWith({
+    scene: 5,
+    project: 3,
+    sensors: [],
+    people: [],
+    frames: [{ index: 0 }, { index: 1 }],
+    expected_frames: 2,
+    role: "annotator",
+    may_edit: true,
+    ...fields,
+  } as unknown as Snapshot);
+  const connection = {
+    saveState: { kind: "saved", waiting: 0 },
+    saveStateChanged: new Emitter(),
+    link: { kind: "open", why: "" },
+  };
+  const room = { scene, connection } as unknown as Room;
+  await showing(<TopBar room={room} task={null} onShowKeys={() => undefined} />, {
+    "GET /api/projects/3/tasks": [buildTask({ scene: 5 })],
+  });
+  return scene;
+}
+
+test("a drive is handed in when all of it is here", async () => {
+  const scene = await open({ expected_frames: 3 });
+  expect(shown()).toContain("2 of 3 frames");
+  expect(button("Submit").disabled).toBe(true);
+  expect(button("Submit").title).toContain("still arriving");
+
+  scene.addFrames([{ index: 2 }] as Snapshot["frames"], 3);
+  await new Promise(requestAnimationFrame);
+  await settled();
+
+  expect(button("Submit").disabled).toBe(false);
+});
+
+test("who may not edit is not offered to hand in", async () => {
+  await open({ may_edit: false });
+
+  expect(shown()).toContain("to label");
+  expect(() => button("Submit")).toThrow();
+});
