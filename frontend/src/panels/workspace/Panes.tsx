@@ -179,8 +179,8 @@ function CloudPane({ room, place }: { room: Room; place: Partial<Place> }): JSX.
         <IconButton icon="top" label="From above (Shift+V)" onClick={() => room.cloud?.topView()} />
         <IconButton
           icon="home"
-          label="As at the start (Shift+F)"
-          onClick={() => room.cloud?.resetView()}
+          label="All panes as at the start (Shift+F)"
+          onClick={() => room.resetViews()}
         />
       </div>
     </section>

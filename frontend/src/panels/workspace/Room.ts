@@ -16,6 +16,7 @@ import { SelectTool } from "@/tools/SelectTool";
 import type { ImageViewport } from "@/viewport/ImageViewport";
 import type { PointerInput, Tool } from "@/viewport/Tool";
 import type { Viewport3D } from "@/viewport/Viewport3D";
+import { keepClass, lastClass } from "./lastClass";
 import { keepLook } from "./look";
 import { extentOf, pointsOfTrack } from "./trackExtent";
 
@@ -89,7 +90,7 @@ export class Room {
         this.isJoined = true;
         timeline.seek(startFrame);
         selection.set({
-          labelClass: this.labelClasses()[0]?.id ?? null,
+          labelClass: lastClass(scene.project, this.labelClasses()),
           tool: scene.mayEdit ? "click" : "select",
         });
         scene.changed.emit();
@@ -103,6 +104,7 @@ export class Room {
       document.changed.on(() => this.dropLostSelection()),
       selection.changed.on((fields) => {
         if (fields.has("tool")) this.handOutTool();
+        if (fields.has("labelClass")) keepClass(scene.project, selection.labelClass);
       }),
       timeline.changed.on(({ playing }) => {
         if (playing && !this.animation) this.animate();
@@ -300,6 +302,12 @@ export class Room {
       this.timeline.seek(nearest);
     }
     if (!this.flyNow(track.number)) this.flyWhenLoaded(track.number);
+  }
+
+  /** Every pane as it was at the start. */
+  resetViews(): void {
+    this.cloud?.resetView();
+    for (const picture of this.pictures.values()) picture.resetView();
   }
 
   tell(words: string, isBad = false): void {

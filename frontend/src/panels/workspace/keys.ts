@@ -52,7 +52,7 @@ export const KEY_GROUPS: { title: string; bindings: KeyBinding[] }[] = [
     bindings: [
       { keys: "Shift+1 – 9", meaning: "Enlarge this camera" },
       { keys: "Shift+V", meaning: "Cloud from above" },
-      { keys: "Shift+F", meaning: "Cloud as at the start" },
+      { keys: "Shift+F", meaning: "Cloud and pictures as at the start" },
       { keys: "[  ]", meaning: "Smaller, larger points" },
       { keys: "Ctrl+Q", meaning: "Points over pictures" },
       { keys: "F1  ?", meaning: "This list" },
@@ -148,7 +148,7 @@ function onShiftKey(event: KeyboardEvent, room: Room, switches: Switches): boole
       room.cloud?.topView();
       return true;
     case "F":
-      room.cloud?.resetView();
+      room.resetViews();
       return true;
     default:
       return false;

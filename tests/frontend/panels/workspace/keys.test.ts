@@ -17,7 +17,8 @@ function build() {
   return {
     timeline,
     appearance: new Appearance(),
-    cloud: { topView: vi.fn(), resetView: vi.fn() },
+    cloud: { topView: vi.fn() },
+    resetViews: vi.fn(),
     labelClasses: () => [car, bus],
     undo: vi.fn(),
     follow: vi.fn(),
@@ -75,6 +76,14 @@ test("Shift and a digit enlarge a camera, on any keyboard layout", () => {
   press('"', { code: "Digit2", shiftKey: true });
 
   expect(switches.enlarge).toHaveBeenCalledWith(1);
+});
+
+test("Shift+F brings every pane back, Shift+V lets one look from above", () => {
+  press("F", { shiftKey: true });
+  expect(room.resetViews).toHaveBeenCalledOnce();
+  press("V", { shiftKey: true });
+  expect(room.cloud.topView).toHaveBeenCalledOnce();
+  expect(room.timeline.frame).toBe(50);
 });
 
 test("Del is for this frame, with Shift for all of them", () => {
