@@ -15,7 +15,6 @@ from backend.annotations.errors import InvalidEdit
 from backend.annotations.models import Document, Edit, Source
 from backend.annotations.revisions import AlreadyApplied, NewMask, Revision, changing
 from backend.annotations.undo import take_back, undone_groups
-from backend.jobs import lease
 from backend.jobs.models import Job
 from backend.projects.models import LabelClass
 from backend.protocol import messages
@@ -199,8 +198,6 @@ def save_predicted_masks(
             revision.put_masks(row, new, doubted=silent)
             return row.number
     except AlreadyApplied as applied:
-        if ends is not None:
-            lease.finish(ends)
         edit = Edit.objects.get(document=scene_id, revision=applied.revision)
         return int(edit.change["track"])
 

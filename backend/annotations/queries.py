@@ -11,18 +11,26 @@ import zstandard
 from django.db.models import Q, QuerySet
 
 from backend import statements
-from backend.annotations.models import Cuboid, Document, Mask, Track
+from backend.annotations.models import Cuboid, Document, Mask
 from backend.protocol import binary, messages, records
 from inference import masks as run_lengths
 
-# Of these tracks: in which frames each has a mask now.
-FRAMES = """
-    SELECT DISTINCT mask.track_id, frame.index
-    FROM annotations_mask mask
-    JOIN scenes_reading reading ON reading.id = mask.reading_id
-    JOIN scenes_frame frame ON frame.id = reading.frame_id
-    WHERE mask.track_id = ANY(%(tracks)s) AND mask.until_revision IS NULL
-    ORDER BY mask.track_id, frame.index
+# A document's tracks of which something changed since a revision, with the frames in which each has
+# a mask now.
+TRACKS_SINCE = """
+    SELECT track.id, track.number, track.label_class_id, track.name, track.is_stuff,
+        track.draw_order, track.source, track.deleted_revision IS NOT NULL,
+        ARRAY(
+            SELECT DISTINCT frame.index
+            FROM annotations_mask mask
+            JOIN scenes_reading reading ON reading.id = mask.reading_id
+            JOIN scenes_frame frame ON frame.id = reading.frame_id
+            WHERE mask.track_id = track.id AND mask.until_revision IS NULL
+            ORDER BY frame.index
+        )
+    FROM annotations_track track
+    WHERE track.document_id = %s AND track.changed_revision > %s
+    ORDER BY track.number
 """
 # Of these tracks: the masks that came since a revision, and those that went since and had been
 # there before (`until_revision` says which).
@@ -57,23 +65,34 @@ def current_masks(scene_id: int) -> QuerySet[Mask]:
     return Mask.objects.filter(track__document=scene_id, until_revision=None)
 
 
-def track_records(tracks: Iterable[Track]) -> list[records.Track]:
-    tracks = list(tracks)
-    frames: dict[int, list[int]] = {track.pk: [] for track in tracks}
-    for track_id, index in statements.rows(FRAMES, {"tracks": list(frames)}):
-        frames[track_id].append(index)
-    return [
-        records.Track(
-            number=track.number,
-            label_class=track.label_class_id,
-            name=track.name,
-            is_stuff=track.is_stuff,
-            draw_order=track.draw_order,
-            source=track.source,
-            mask_frames=ranges(frames[track.pk]),
+def _tracks_since(document_id: int, since: int) -> tuple[dict[int, records.Track], list[int]]:
+    """The tracks that changed, by their row's key, and the numbers of those that went."""
+    there: dict[int, records.Track] = {}
+    gone: list[int] = []
+    for (
+        key,
+        number,
+        label_class,
+        name,
+        is_stuff,
+        draw_order,
+        source,
+        is_gone,
+        frames,
+    ) in statements.rows(TRACKS_SINCE, [document_id, since]):
+        if is_gone:
+            gone.append(number)
+            continue
+        there[key] = records.Track(
+            number=number,
+            label_class=label_class,
+            name=name,
+            is_stuff=is_stuff,
+            draw_order=draw_order,
+            source=source,
+            mask_frames=ranges(frames),
         )
-        for track in tracks
-    ]
+    return there, gone
 
 
 def ranges(indices: list[int]) -> list[list[int]]:
@@ -136,9 +155,8 @@ def _cuboid_record(
 
 
 def tracks_now(scene_id: int) -> list[records.Track]:
-    return track_records(
-        Track.objects.filter(document=scene_id, deleted_revision=None).order_by("number")
-    )
+    there, _ = _tracks_since(scene_id, -1)
+    return list(there.values())
 
 
 def cuboids_now(scene_id: int) -> list[records.Cuboid]:
@@ -153,24 +171,20 @@ def labels_changed(
     by: records.Person | None = None,
 ) -> messages.LabelsChanged:
     """All that differs between revision `since` and now."""
-    changed = statements.select(
-        Track, "document_id = %s AND changed_revision > %s ORDER BY number", [document.pk, since]
-    )
-    tracks = [track for track in changed if track.deleted_revision is None]
-    numbers = {track.pk: track.number for track in tracks}
-    asked = {"tracks": list(numbers), "since": since}
+    tracks, deleted = _tracks_since(document.pk, since)
+    asked = {"tracks": list(tracks), "since": since}
     masks, gone = [], set()
     for track, frame, sensor, until, *rest in statements.rows(MASKS_SINCE, asked):
         if until is None:
-            masks.append(_mask_record(numbers[track], frame, sensor, *rest))
+            masks.append(_mask_record(tracks[track].number, frame, sensor, *rest))
         else:
-            gone.add((numbers[track], frame, sensor))
+            gone.add((tracks[track].number, frame, sensor))
     cuboids, gone_cuboids = [], set()
     for track, frame, until, *rest in statements.rows(CUBOIDS_SINCE, asked):
         if until is None:
-            cuboids.append(_cuboid_record(numbers[track], frame, *rest))
+            cuboids.append(_cuboid_record(tracks[track].number, frame, *rest))
         else:
-            gone_cuboids.add((numbers[track], frame))
+            gone_cuboids.add((tracks[track].number, frame))
     gone -= {(mask.track, mask.frame, mask.sensor) for mask in masks}  # replaced, not gone
     gone_cuboids -= {(cuboid.track, cuboid.frame) for cuboid in cuboids}
     return messages.LabelsChanged(
@@ -178,8 +192,8 @@ def labels_changed(
         revision=document.revision,
         operation_id=operation_id,
         by=by,
-        tracks=track_records(tracks),
-        deleted_tracks=[track.number for track in changed if track.deleted_revision is not None],
+        tracks=list(tracks.values()),
+        deleted_tracks=deleted,
         masks=masks,
         deleted_masks=[
             records.MaskKey(track=track, frame=frame, sensor=sensor)

@@ -173,7 +173,8 @@ def changing(
     with transaction.atomic():
         (document,) = statements.select(Document, "scene_id = %s FOR UPDATE", [scene_id])
         # Not with the lock in one statement: it would see what was there before it had waited.
-        before = statements.row(REVISION_OF_OPERATION, [scene_id, operation_id])
+        # Whoever ends a job does it once: no job ends twice.
+        before = ends is None and statements.row(REVISION_OF_OPERATION, [scene_id, operation_id])
         if before:
             raise AlreadyApplied(before[0])
         if document.why_frozen:
