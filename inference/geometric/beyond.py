@@ -1,6 +1,6 @@
 """What of an object is above the highest beam or below the lowest: the picture alone can tell.
 
-A tree's crown, a lamp's arm, a van's side close by. Colours are learnt where the LiDAR looks, from
+A tree's crown, a lamp's post, a van's side close by. Colours are learnt where the LiDAR looks, from
 the object's mask and from what is around it, and applied where it does not.
 """
 
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from inference.geometric.posts import followed_up
 from inference.geometric.projection import View
 
 BoolArray = npt.NDArray[np.bool_]
@@ -43,6 +44,28 @@ def grown(
     at_edge = ~unseen & (cv2.dilate(unseen.astype(np.uint8), np.ones((5, 1))) > 0)
     # The last beam before the edge must have hit the object: else it ends in sight.
     touching = at_edge & small & own[view.owner]
+    if not touching.any():
+        return mask
+    out = _flowed(picture, view, mask, (small, unseen, touching), clicks)
+    rows = np.nonzero(small & ~unseen)[0]
+    is_topmost = np.nonzero(touching)[0].min() <= (rows.min() + rows.max()) / 2
+    if is_topmost and _is_thin(view, small & ~unseen, touching):
+        out = out | followed_up(picture, mask, clicks[1])
+    return out
+
+
+def _flowed(
+    picture: Picture,
+    view: View,
+    mask: BoolArray,
+    maps: tuple[BoolArray, BoolArray, BoolArray],
+    clicks: tuple[list[Pixel], list[Pixel]],
+) -> BoolArray:
+    """mask [H, W] with what has its colours beyond the beams and hangs together with it.
+
+    maps: [h, w] of the view's: the mask, what is out of reach, where the mask touches that.
+    """
+    small, unseen, touching = maps
     if touching.sum() < 2:
         return mask
     window = _window(view, small, touching, unseen)
