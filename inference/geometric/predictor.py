@@ -126,18 +126,27 @@ def _pixels(low: float, high: float) -> slice:
 
 
 def _answers(prepared: PreparedFrame, asked: Asked, target: BoolArray) -> list[MaskPrediction]:
-    trust = of_points(
-        prepared.cloud, target, from_cloud=asked.is_in_cloud, prompts=max(asked.count, 1)
-    )
+    cloud = prepared.cloud
+    trust = of_points(cloud, target, lift=_lift(prepared, asked))
     answers = [
         MaskPrediction(lidar, target[part], trust)
-        for lidar, part in prepared.cloud.part_of.items()
+        for lidar, part in cloud.part_of.items()
         if target[part].any()
     ]
     for camera in prepared.cameras:
         mask = _in_camera(prepared, asked, camera, target)
         if mask is not None and mask.any():
             view = prepared.view(camera)
-            sure = of_picture(view, target[view.point], mask, of_points=trust)
+            sure = of_picture(cloud, view, target, mask, of_points=trust)
             answers.append(MaskPrediction(camera, mask.ravel(), sure))
     return answers
+
+
+def _lift(prepared: PreparedFrame, asked: Asked) -> float:
+    """Beams from the first click in a picture to the nearest point; 0 if the cloud was clicked."""
+    if asked.is_in_cloud:
+        return 0.0
+    for camera in asked.pixels:
+        for pixel in asked.clicks(camera, positive=True)[:1]:
+            return float(prepared.view(camera).gaps_to(pixel).min(initial=np.inf))
+    return 0.0

@@ -134,7 +134,7 @@ def _masks(prepared: PreparedFrame, target: BoolArray, fit: float) -> list[MaskP
     """fit: 0 ... 1, how well the object of the sightings before was found again."""
     if not target.any():
         return []
-    trust = fit * of_points(prepared.cloud, target, from_cloud=True, prompts=1)
+    trust = fit * of_points(prepared.cloud, target)
     answers = [
         MaskPrediction(lidar, target[part], trust)
         for lidar, part in prepared.cloud.part_of.items()
@@ -144,7 +144,7 @@ def _masks(prepared: PreparedFrame, target: BoolArray, fit: float) -> list[MaskP
         mask = outlined(prepared, camera, target, [], [])
         if mask is not None and mask.any():
             view = prepared.view(camera)
-            sure = of_picture(view, target[view.point], mask, of_points=trust)
+            sure = of_picture(prepared.cloud, view, target, mask, of_points=trust)
             answers.append(MaskPrediction(camera, mask.ravel(), sure))
     return answers
 

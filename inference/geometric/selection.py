@@ -46,12 +46,6 @@ class Asked:
         """Whether something positive was said in a point cloud itself."""
         return bool(self.positive) or self.given is not None
 
-    @property
-    def count(self) -> int:
-        """How many clicks there are."""
-        in_pictures = sum(len(pixels) for pixels in self.pixels.values())
-        return len(self.positive) + len(self.negative) + in_pictures
-
     def clicks(self, camera: str, *, positive: bool) -> list[Pixel]:
         return [pixel for pixel, sign in self.pixels.get(camera, []) if sign is positive]
 

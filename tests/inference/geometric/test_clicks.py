@@ -262,6 +262,19 @@ def test_confidence_is_lower_where_less_was_seen() -> None:
     assert near["FRONT"].confidence > no_points["FRONT"].confidence
 
 
+def test_confidence_is_lower_where_things_that_touch_were_taken_for_one() -> None:
+    alone = Plain((Block((12, 0), (2, 4, 1.6)),))
+    row = Plain(
+        (Block((12, 0), (2, 4, 1.6)), Block((12, 4), (2, 4, 1.6)), Block((12, -4), (2, 4, 1.6)))
+    )
+
+    one, many = (predicted(plain, click_on(plain, 0, LIDAR)) for plain in (alone, row))
+
+    assert agreement(row, many, 0, LIDAR) < 0.5  # else they were told apart
+    for sensor in ("TOP", "FRONT"):
+        assert one[sensor].confidence > many[sensor].confidence + 0.05
+
+
 def test_masks_have_no_crumbs_and_no_pinholes() -> None:
     plain = Plain(STREET)
 
