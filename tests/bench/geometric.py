@@ -12,7 +12,7 @@ More clicks must not make the mean worse: that is the target of the later ones.
 
     python -m tests.bench.geometric [--full]
 
-The default is a fixed part of the full set: 150 s of one core, and 50 s more where the kernels of
+The default is a fixed part of the full set: 160 s of one core, and 50 s more where the kernels of
 the procedural world are not compiled yet.
 """
 
