@@ -20,6 +20,10 @@ from django.db.models import Field, Model
 
 Row = TypeVar("Row", bound=Model)
 Parameters = Sequence[Any] | Mapping[str, Any]
+# Among what a statement gives back: its transaction's commit need not wait for the disk. For rows of
+# work only: should the machine lose power in the next moment, a click has to be made again. Labels
+# always wait. As part of the statement it costs no round trip.
+NOT_DURABLE = "set_config('synchronous_commit', 'off', true)"
 
 
 def rows(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
@@ -43,22 +47,34 @@ def change(sql: str, parameters: Parameters) -> int:
 def select(
     model: type[Row], condition: str, parameters: Parameters, *, only: tuple[str, ...] = ()
 ) -> list[Row]:
-    """The rows of a model's table for which `condition` (SQL) holds.
+    """The rows of a model's table for which `condition` (SQL) holds; `only` as in `columns`."""
+    table = model._meta.db_table
+    sql = f"SELECT {columns(model, table, only=only)} FROM {table} WHERE {condition}"
+    return [instance(model, values, only=only) for values in rows(sql, parameters)]
+
+
+@cache
+def columns(model: type[Model], table: str, *, only: tuple[str, ...] = ()) -> str:
+    """A model's columns for the text of a statement, of the table or its alias there.
 
     only: the fields to read (attribute names, the key among them); the others come when used.
     """
-    fields = _fields(model, only)
-    sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE {condition}"
-    return _instances(model, fields, rows(sql, parameters))
+    return ", ".join(f'{table}."{field.column}"' for field in _fields(model, only))
 
 
-def returning(
-    model: type[Row], sql: str, parameters: Parameters, *, durable: bool = True
-) -> list[Row]:
-    """Run an UPDATE of a model's table; returns the rows that it touched, as they are now."""
-    fields = _fields(model)
-    touched = rows(f"{sql} RETURNING {_columns(fields)}{_flush(durable)}", parameters)
-    return _instances(model, fields, [values[: len(fields)] for values in touched])
+def width(model: type[Model], *, only: tuple[str, ...] = ()) -> int:
+    """How many `columns` there are."""
+    return len(_fields(model, only))
+
+
+def instance(model: type[Row], values: Sequence[Any], *, only: tuple[str, ...] = ()) -> Row:
+    """A model's object from the values of its `columns`."""
+    names, converters = _reading(model, only)
+    converted = [
+        value if convert is None else convert(value, None, connection)
+        for convert, value in zip(converters, values, strict=True)
+    ]
+    return model.from_db(connection.alias, names, converted)
 
 
 def insert(instances: Sequence[Row], *, durable: bool = True) -> None:
@@ -66,11 +82,14 @@ def insert(instances: Sequence[Row], *, durable: bool = True) -> None:
     if not instances:
         return
     meta = type(instances[0])._meta
-    fields = tuple(field for field in _fields(type(instances[0])) if field is not meta.auto_field)
+    fields = tuple(
+        field for field in _fields(type(instances[0]), ()) if field is not meta.auto_field
+    )
     one = f"({', '.join(['%s'] * len(fields))})"
+    names = ", ".join(f'"{field.column}"' for field in fields)
     sql = (
-        f"INSERT INTO {meta.db_table} ({_columns(fields)}) "
-        f"VALUES {', '.join([one] * len(instances))} RETURNING {meta.pk.column}{_flush(durable)}"
+        f"INSERT INTO {meta.db_table} ({names}) VALUES {', '.join([one] * len(instances))} "
+        f"RETURNING {meta.pk.column}{'' if durable else f', {NOT_DURABLE}'}"
     )
     values = [
         field.get_db_prep_save(field.pre_save(each, add=True), connection)
@@ -90,39 +109,17 @@ def _cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
         yield cursor
 
 
-def _flush(durable: bool) -> str:
-    """What to give back besides, so that the transaction's commit need not wait for the disk.
-
-    For rows of work only: should the machine lose power in the next moment, a click has to be
-    made again. Labels always wait. As part of the statement it costs no round trip.
-    """
-    return "" if durable else ", set_config('synchronous_commit', 'off', true)"
-
-
-def _instances(
-    model: type[Row], fields: tuple[Field[Any, Any], ...], found: list[tuple[Any, ...]]
-) -> list[Row]:
-    names = [field.attname for field in fields]
-    converters = [getattr(field, "from_db_value", None) for field in fields]
-    return [
-        model.from_db(
-            connection.alias,
-            names,
-            [
-                value if convert is None else convert(value, None, connection)
-                for convert, value in zip(converters, values, strict=True)
-            ],
-        )
-        for values in found
-    ]
-
-
 @cache
-def _fields(model: type[Model], only: tuple[str, ...] = ()) -> tuple[Field[Any, Any], ...]:
+def _fields(model: type[Model], only: tuple[str, ...]) -> tuple[Field[Any, Any], ...]:
     every = model._meta.concrete_fields
     return tuple(field for field in every if not only or field.attname in only)
 
 
 @cache
-def _columns(fields: tuple[Field[Any, Any], ...]) -> str:
-    return ", ".join(f'"{field.column}"' for field in fields)
+def _reading(model: type[Model], only: tuple[str, ...]) -> tuple[list[str], list[Any]]:
+    """Names of the attributes, and what makes a Python value of a column's."""
+    fields = _fields(model, only)
+    return (
+        [field.attname for field in fields],
+        [getattr(field, "from_db_value", None) for field in fields],
+    )

@@ -18,7 +18,7 @@ from inference import masks as run_lengths
 # A document's tracks of which something changed since a revision, with the frames in which each has
 # a mask now.
 TRACKS_SINCE = """
-    SELECT track.id, track.number, track.label_class_id, track.name, track.is_stuff,
+    SELECT track.number, track.label_class_id, track.name, track.is_stuff,
         track.draw_order, track.source, track.deleted_revision IS NOT NULL,
         ARRAY(
             SELECT DISTINCT frame.index
@@ -32,32 +32,36 @@ TRACKS_SINCE = """
     WHERE track.document_id = %s AND track.changed_revision > %s
     ORDER BY track.number
 """
-# Of these tracks: the masks that came since a revision, and those that went since and had been
-# there before (`until_revision` says which).
+# Of those tracks, the masks that came since, and those that went since and had been there before
+# (`until_revision` says which). No list of tracks goes in: for one the server would plan anew.
 MASKS_SINCE = """
-    SELECT mask.track_id, frame.index, sensor.number, mask.until_revision,
+    SELECT track.number, frame.index, sensor.number, mask.until_revision,
         CASE WHEN mask.until_revision IS NULL THEN mask.runs END,
         mask.area, mask.confidence, mask.source
-    FROM annotations_mask mask
+    FROM annotations_track track
+    JOIN annotations_mask mask ON mask.track_id = track.id
     JOIN scenes_reading reading ON reading.id = mask.reading_id
     JOIN scenes_frame frame ON frame.id = reading.frame_id
     JOIN scenes_sensor sensor ON sensor.id = reading.sensor_id
-    WHERE mask.track_id = ANY(%(tracks)s) AND (
-        mask.from_revision > %(since)s AND mask.until_revision IS NULL
-        OR mask.until_revision > %(since)s AND mask.from_revision <= %(since)s
-    )
-    ORDER BY mask.track_id, frame.index, sensor.number
+    WHERE track.document_id = %(document)s AND track.changed_revision > %(since)s
+        AND track.deleted_revision IS NULL AND (
+            mask.from_revision > %(since)s AND mask.until_revision IS NULL
+            OR mask.until_revision > %(since)s AND mask.from_revision <= %(since)s
+        )
+    ORDER BY track.number, frame.index, sensor.number
 """
 CUBOIDS_SINCE = """
-    SELECT cuboid.track_id, frame.index, cuboid.until_revision,
+    SELECT track.number, frame.index, cuboid.until_revision,
         cuboid.centre_ego, cuboid.size, cuboid.heading, cuboid.source
-    FROM annotations_cuboid cuboid
+    FROM annotations_track track
+    JOIN annotations_cuboid cuboid ON cuboid.track_id = track.id
     JOIN scenes_frame frame ON frame.id = cuboid.frame_id
-    WHERE cuboid.track_id = ANY(%(tracks)s) AND (
-        cuboid.from_revision > %(since)s AND cuboid.until_revision IS NULL
-        OR cuboid.until_revision > %(since)s AND cuboid.from_revision <= %(since)s
-    )
-    ORDER BY cuboid.track_id, frame.index
+    WHERE track.document_id = %(document)s AND track.changed_revision > %(since)s
+        AND track.deleted_revision IS NULL AND (
+            cuboid.from_revision > %(since)s AND cuboid.until_revision IS NULL
+            OR cuboid.until_revision > %(since)s AND cuboid.from_revision <= %(since)s
+        )
+    ORDER BY track.number, frame.index
 """
 
 
@@ -65,32 +69,26 @@ def current_masks(scene_id: int) -> QuerySet[Mask]:
     return Mask.objects.filter(track__document=scene_id, until_revision=None)
 
 
-def _tracks_since(document_id: int, since: int) -> tuple[dict[int, records.Track], list[int]]:
-    """The tracks that changed, by their row's key, and the numbers of those that went."""
-    there: dict[int, records.Track] = {}
+def _tracks_since(document_id: int, since: int) -> tuple[list[records.Track], list[int]]:
+    """The tracks that changed, and the numbers of those that went."""
+    there: list[records.Track] = []
     gone: list[int] = []
-    for (
-        key,
-        number,
-        label_class,
-        name,
-        is_stuff,
-        draw_order,
-        source,
-        is_gone,
-        frames,
-    ) in statements.rows(TRACKS_SINCE, [document_id, since]):
+    for number, label_class, name, is_stuff, draw_order, source, is_gone, frames in statements.rows(
+        TRACKS_SINCE, [document_id, since]
+    ):
         if is_gone:
             gone.append(number)
             continue
-        there[key] = records.Track(
-            number=number,
-            label_class=label_class,
-            name=name,
-            is_stuff=is_stuff,
-            draw_order=draw_order,
-            source=source,
-            mask_frames=ranges(frames),
+        there.append(
+            records.Track(
+                number=number,
+                label_class=label_class,
+                name=name,
+                is_stuff=is_stuff,
+                draw_order=draw_order,
+                source=source,
+                mask_frames=ranges(frames),
+            )
         )
     return there, gone
 
@@ -156,7 +154,7 @@ def _cuboid_record(
 
 def tracks_now(scene_id: int) -> list[records.Track]:
     there, _ = _tracks_since(scene_id, -1)
-    return list(there.values())
+    return there
 
 
 def cuboids_now(scene_id: int) -> list[records.Cuboid]:
@@ -172,19 +170,19 @@ def labels_changed(
 ) -> messages.LabelsChanged:
     """All that differs between revision `since` and now."""
     tracks, deleted = _tracks_since(document.pk, since)
-    asked = {"tracks": list(tracks), "since": since}
+    asked = {"document": document.pk, "since": since}
     masks, gone = [], set()
     for track, frame, sensor, until, *rest in statements.rows(MASKS_SINCE, asked):
         if until is None:
-            masks.append(_mask_record(tracks[track].number, frame, sensor, *rest))
+            masks.append(_mask_record(track, frame, sensor, *rest))
         else:
-            gone.add((tracks[track].number, frame, sensor))
+            gone.add((track, frame, sensor))
     cuboids, gone_cuboids = [], set()
     for track, frame, until, *rest in statements.rows(CUBOIDS_SINCE, asked):
         if until is None:
-            cuboids.append(_cuboid_record(tracks[track].number, frame, *rest))
+            cuboids.append(_cuboid_record(track, frame, *rest))
         else:
-            gone_cuboids.add((tracks[track].number, frame))
+            gone_cuboids.add((track, frame))
     gone -= {(mask.track, mask.frame, mask.sensor) for mask in masks}  # replaced, not gone
     gone_cuboids -= {(cuboid.track, cuboid.frame) for cuboid in cuboids}
     return messages.LabelsChanged(
@@ -192,7 +190,7 @@ def labels_changed(
         revision=document.revision,
         operation_id=operation_id,
         by=by,
-        tracks=list(tracks.values()),
+        tracks=tracks,
         deleted_tracks=deleted,
         masks=masks,
         deleted_masks=[

@@ -112,23 +112,29 @@ def ring(job: Job) -> None:
     bell.ring(task, job.pk, queue=queue)
 
 
-CLAIM = """
-    UPDATE jobs_job SET state = 'running', worker = %s, started_at = %s, lease_until = %s,
-        attempts = attempts + 1, error = '', traceback = ''
-    WHERE id = %s AND (state = 'waiting' OR state = 'running' AND lease_until < %s)
+CLAIM = f"""
+    WITH claimed AS (
+        UPDATE jobs_job SET state = 'running', worker = %s, started_at = %s, lease_until = %s,
+            attempts = attempts + 1, error = '', traceback = ''
+        WHERE id = %s AND (state = 'waiting' OR state = 'running' AND lease_until < %s)
+        RETURNING jobs_job.*
+    )
+    SELECT {statements.NOT_DURABLE},
+        {statements.columns(Job, "claimed")}, {statements.columns(User, "person")}
+    FROM claimed LEFT JOIN accounts_user person ON person.id = claimed.requested_by_id
 """
 
 
 def claim(job_id: int, *, worker: str) -> Job | None:
     """Take a job that waits or whose worker's lease has run out; None when somebody else has it."""
     now = timezone.now()
-    parameters = [worker, now, now + LEASE, job_id, now]
-    claimed = statements.returning(Job, CLAIM, parameters, durable=False)
-    if not claimed:
+    claimed = statements.row(CLAIM, [worker, now, now + LEASE, job_id, now])
+    if claimed is None:
         return None
-    (job,) = claimed
-    for person in statements.select(User, "id = %s", [job.requested_by_id]):
-        job.requested_by = person
+    of_job, of_person = claimed[1 : 1 + (width := statements.width(Job))], claimed[1 + width :]
+    job = statements.instance(Job, of_job)
+    if job.requested_by_id is not None:
+        job.requested_by = statements.instance(User, of_person)
     return job
 
 

@@ -161,6 +161,7 @@ def _clicks_before(scene: Scene, message: messages.AddPrompt, by: User) -> list[
         "scene_id = %s AND kind = 'click'"
         " AND (request_id = %s OR state = 'waiting' AND requested_by_id = %s)",
         [scene.pk, UUID(message.request_id), by.pk],
+        only=("id", "request_id", "state", "parameters"),
     )
 
 

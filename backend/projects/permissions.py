@@ -40,12 +40,15 @@ MEMBER = "SELECT role FROM projects_member WHERE project_id = %s AND user_id = %
 
 def role_in(user: User | AnonymousUser, project_id: int) -> str | None:
     """The user's role in a project, or None for a stranger."""
+    member = statements.row(MEMBER, [project_id, user.pk]) if user.is_authenticated else None
+    return role_of(user, member[0] if member else None)
+
+
+def role_of(user: User | AnonymousUser, member_role: str | None) -> str | None:
+    """The role of a user whose membership in the project says `member_role`."""
     if not user.is_authenticated or not user.is_active:
         return None
-    if user.is_superuser:
-        return str(Role.ADMIN)
-    member = statements.row(MEMBER, [project_id, user.pk])
-    return str(member[0]) if member else None
+    return str(Role.ADMIN) if user.is_superuser else member_role
 
 
 def may(user: User | AnonymousUser, ability: str, project: Project) -> bool:

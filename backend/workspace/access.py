@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from backend import statements
 from backend.accounts.models import User
-from backend.projects.permissions import ABILITIES, role_in
+from backend.projects.permissions import ABILITIES, role_of
 from backend.scenes.models import Scene
 
 
@@ -23,15 +23,32 @@ class Access:
         return "label" in ABILITIES[self.role]
 
 
+# Without what a scene carries from its recording, which may be long.
+OF_SCENE = ("id", "project_id", "name")
+ACCESS = f"""
+    SELECT member.role, {statements.columns(Scene, "scene", only=OF_SCENE)},
+        {statements.columns(User, "person")}
+    FROM scenes_scene scene
+    JOIN accounts_user person ON person.id = %(user)s AND person.is_active
+    LEFT JOIN projects_member member
+        ON member.project_id = scene.project_id AND member.user_id = person.id
+    WHERE scene.id = %(scene)s
+"""
+
+
 def access(user_id: int | None, scene_id: int) -> Access | None:
     """What a user may do in a scene now; None for strangers and for scenes that are not there."""
-    users = statements.select(User, "id = %s AND is_active", [user_id])
-    # Without what it carries from its recording, which may be long.
-    scenes = statements.select(Scene, "id = %s", [scene_id], only=("id", "project_id", "name"))
-    if not users or not scenes:
+    found = statements.row(ACCESS, {"user": user_id, "scene": scene_id})
+    if found is None:
         return None
-    role = role_in(users[0], scenes[0].project_id)
-    return Access(scenes[0], users[0], role) if role else None
+    member_role, of_scene, of_user = (
+        found[0],
+        found[1 : 1 + len(OF_SCENE)],
+        found[1 + len(OF_SCENE) :],
+    )
+    user = statements.instance(User, of_user)
+    role = role_of(user, member_role)
+    return Access(statements.instance(Scene, of_scene, only=OF_SCENE), user, role) if role else None
 
 
 def user_id_of(scope_user: User | AnonymousUser | None) -> int | None:

@@ -58,18 +58,6 @@ def test_fields_that_were_not_asked_for_come_when_they_are_used(django_assert_nu
         assert ours.source_name == scene.source_name
 
 
-def test_rows_come_back_as_the_update_left_them():
-    project = build_project()
-    jobs = [new_job(project), new_job(project)]
-    statements.insert(jobs)
-
-    touched = statements.returning(
-        Job, "UPDATE jobs_job SET attempts = attempts + 1 WHERE id = %s", [jobs[0].pk]
-    )
-
-    assert [(job.pk, job.attempts) for job in touched] == [(jobs[0].pk, 1)]
-
-
 @pytest.mark.parametrize(("durable", "commits"), [(True, "on"), (False, "off")])
 def test_only_rows_of_work_do_not_wait_for_the_disk(durable, commits):
     job = new_job(build_project())
