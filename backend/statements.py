@@ -38,10 +38,10 @@ def row(sql: str, parameters: Parameters) -> tuple[Any, ...] | None:
     return found[0] if found else None
 
 
-def change(sql: str, parameters: Parameters) -> int:
-    """Run a statement that gives nothing; returns how many rows it touched."""
+def change(sql: str, parameters: Parameters) -> None:
+    """Run a statement that gives nothing."""
     with _cursor() as cursor:
-        return cursor.execute(sql, parameters).rowcount
+        cursor.execute(sql, parameters)
 
 
 def select(
@@ -77,28 +77,37 @@ def instance(model: type[Row], values: Sequence[Any], *, only: tuple[str, ...] =
     return model.from_db(connection.alias, names, converted)
 
 
-def insert(instances: Sequence[Row], *, durable: bool = True) -> None:
-    """Store new rows of one model in one statement, and give them their keys."""
+def insert(instances: Sequence[Row], *, keys: bool = True, durable: bool = True) -> None:
+    """Store new rows of one model in one statement, and give them their keys if wanted."""
     if not instances:
         return
-    meta = type(instances[0])._meta
-    fields = tuple(
-        field for field in _fields(type(instances[0]), ()) if field is not meta.auto_field
-    )
-    one = f"({', '.join(['%s'] * len(fields))})"
-    names = ", ".join(f'"{field.column}"' for field in fields)
-    sql = (
-        f"INSERT INTO {meta.db_table} ({names}) VALUES {', '.join([one] * len(instances))} "
-        f"RETURNING {meta.pk.column}{'' if durable else f', {NOT_DURABLE}'}"
-    )
+    sql, fields = _insertion(type(instances[0]), len(instances), keys, durable)
     values = [
-        field.get_db_prep_save(field.pre_save(each, add=True), connection)
+        prepare(attribute.pre_save(each, add=True), connection)
         for each in instances
-        for field in fields
+        for attribute, prepare in fields
     ]
+    if not keys:
+        change(sql, values)
+        return
     for each, (key, *_) in zip(instances, rows(sql, values), strict=True):
         each.pk = key
         each._state.adding, each._state.db = False, connection.alias
+
+
+@cache
+def _insertion(
+    model: type[Model], count: int, keys: bool, durable: bool
+) -> tuple[str, list[tuple[Field[Any, Any], Any]]]:
+    """The text, and how each field's value goes to the database."""
+    meta = model._meta
+    fields = [field for field in _fields(model, ()) if field is not meta.auto_field]
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    one = f"({', '.join(['%s'] * len(fields))})"
+    wanted = [str(meta.pk.column)] * keys + [NOT_DURABLE] * (not durable)
+    returning = f" RETURNING {', '.join(wanted)}" if wanted else ""
+    sql = f"INSERT INTO {meta.db_table} ({names}) VALUES {', '.join([one] * count)}{returning}"
+    return sql, [(field, field.get_db_prep_save) for field in fields]
 
 
 @contextmanager

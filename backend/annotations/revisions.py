@@ -135,7 +135,8 @@ class Revision:
                 )
                 for mask in masks
                 if mask.area
-            ]
+            ],
+            keys=False,
         )
         self.touch(track)
 
@@ -203,7 +204,7 @@ def changing(
             model=model,
             model_version=model_version,
         )
-        statements.insert([edit])
+        statements.insert([edit], keys=False)
         if announce:
             news = queries.labels_changed(
                 document,

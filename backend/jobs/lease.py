@@ -39,6 +39,7 @@ def check(job: Job) -> None:
 FINISH = """
     UPDATE jobs_job SET state = 'done', finished_at = %s, lease_until = NULL
     WHERE id = %s AND state = 'running' AND worker = %s AND attempts = %s AND NOT cancel_requested
+    RETURNING id
 """
 
 
@@ -48,7 +49,7 @@ def finish(job: Job) -> None:
     Raises Cancelled, or LostLease; let them roll the transaction back.
     """
     now = timezone.now()
-    if not statements.change(FINISH, [now, job.pk, job.worker, job.attempts]):
+    if not statements.row(FINISH, [now, job.pk, job.worker, job.attempts]):
         check(job)
         raise LostLease(f"job {job.pk} has ended meanwhile")
     job.state, job.finished_at, job.lease_until = State.DONE, now, None

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.bench.answering import READY
+from tests.bench.crowd import TEXT, Address, frame, shake_hands
 from tests.bench.report import Report
 from tests.bench.serving import stored_scene, web_server
 
@@ -59,21 +61,35 @@ def _percentile(values: list[float], share: int) -> float:
 class Asker:
     """A browser's control socket in a scene."""
 
-    def __init__(self, connection: Any, car: int) -> None:
+    def __init__(self, connection: socket.socket, car: int) -> None:
         self._connection, self._car = connection, car
+        self._incoming = connection.makefile("rb")
         self._track: int | None = None
+
+    def _say(self, text: str) -> None:
+        self._connection.sendall(frame(TEXT, text.encode(), masked=True))
 
     def hear(self, kind: str, **expected: Any) -> dict[str, Any]:
         """The next message of this kind with these values."""
         while True:
-            message: dict[str, Any] = json.loads(self._connection.recv(timeout=30))
-            if message["type"] == kind and expected.items() <= message.items():
-                return message
+            opcode, payload = self._message()
+            if opcode == TEXT:
+                message: dict[str, Any] = json.loads(payload)
+                if message["type"] == kind and expected.items() <= message.items():
+                    return message
+
+    def _message(self) -> tuple[int, bytes]:
+        """The server's next frame; it sends each message in one, unmasked."""
+        head = self._incoming.read(2)
+        size = head[1]
+        if size > 125:
+            size = int.from_bytes(self._incoming.read(2 if size == 126 else 8), "big")
+        return head[0] & 15, self._incoming.read(size)
 
     def there_and_back_ms(self) -> float:
         """To the server, which understands nothing, and back."""
         began = perf_counter()
-        self._connection.send("{}")
+        self._say("{}")
         self.hear("request_failed")
         return (perf_counter() - began) * 1000
 
@@ -81,7 +97,7 @@ class Asker:
         from backend.protocol import messages
 
         joining = messages.Join(protocol_version=messages.PROTOCOL_VERSION)
-        self._connection.send(joining.model_dump_json())
+        self._say(joining.model_dump_json())
         self.hear("snapshot")
 
     def click_ms(self) -> float:
@@ -96,8 +112,9 @@ class Asker:
             track=self._track,
             label_class=self._car,
         )
+        text = click.model_dump_json()
         began = perf_counter()
-        self._connection.send(click.model_dump_json())
+        self._say(text)
         changed = self.hear("labels_changed", operation_id=request_id)
         taken_ms = (perf_counter() - began) * 1000
         self.hear("job_changed")  # nobody clicks again before the mask is painted
@@ -108,16 +125,14 @@ class Asker:
 @contextmanager
 def _asker() -> Iterator[Asker]:
     """Somebody in a scene, on the product's own web server, with a model worker behind it."""
-    from websockets.sync.client import connect
-
     from tests.builders import build_scene
 
     scene, cookie = stored_scene(build_scene())
     car = scene.project.label_classes.get(name="car").pk
     with web_server() as web, _worker():
-        headers = {"Cookie": cookie, "Origin": f"http://127.0.0.1:{web.port}"}
-        path = f"ws://127.0.0.1:{web.port}/ws/scenes/{scene.pk}/control"
-        with connect(path, additional_headers=headers, compression=None) as connection:
+        address = Address(web.port, f"/ws/scenes/{scene.pk}/control", cookie)
+        connection, _ = shake_hands(address)
+        with connection:
             asker = Asker(connection, car)
             asker.join()
             yield asker
