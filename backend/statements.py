@@ -9,14 +9,22 @@ plans a text that comes again only once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection
-from django.db.models import Field, Model
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import (
+    BooleanField,
+    DateTimeField,
+    Field,
+    FloatField,
+    ForeignKey,
+    IntegerField,
+    Model,
+    UUIDField,
+)
 
 Row = TypeVar("Row", bound=Model)
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -28,8 +36,7 @@ NOT_DURABLE = "set_config('synchronous_commit', 'off', true)"
 
 def rows(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     """What a statement gives."""
-    with _cursor() as cursor:
-        return cursor.execute(sql, parameters).fetchall()
+    return _run(sql, parameters).fetchall()
 
 
 def row(sql: str, parameters: Parameters) -> tuple[Any, ...] | None:
@@ -40,8 +47,7 @@ def row(sql: str, parameters: Parameters) -> tuple[Any, ...] | None:
 
 def change(sql: str, parameters: Parameters) -> None:
     """Run a statement that gives nothing."""
-    with _cursor() as cursor:
-        cursor.execute(sql, parameters)
+    _run(sql, parameters)
 
 
 def select(
@@ -83,9 +89,10 @@ def insert(instances: Sequence[Row], *, keys: bool = True, durable: bool = True)
         return
     sql, fields = _insertion(type(instances[0]), len(instances), keys, durable)
     values = [
-        prepare(attribute.pre_save(each, add=True), connection)
+        value if prepare is None else prepare(value, connection)
         for each in instances
-        for attribute, prepare in fields
+        for field, prepare in fields
+        for value in [field.pre_save(each, add=True)]
     ]
     if not keys:
         change(sql, values)
@@ -107,15 +114,21 @@ def _insertion(
     wanted = [str(meta.pk.column)] * keys + [NOT_DURABLE] * (not durable)
     returning = f" RETURNING {', '.join(wanted)}" if wanted else ""
     sql = f"INSERT INTO {meta.db_table} ({names}) VALUES {', '.join([one] * count)}{returning}"
-    return sql, [(field, field.get_db_prep_save) for field in fields]
+    return sql, [(field, _preparation(field)) for field in fields]
 
 
-@contextmanager
-def _cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        yield cursor
+def _preparation(field: Field[Any, Any]) -> Any:
+    """What makes a database's value of an attribute's; most kinds psycopg takes as they are."""
+    as_they_are = (IntegerField, FloatField, BooleanField, DateTimeField, UUIDField, ForeignKey)
+    return None if isinstance(field, as_they_are) else field.get_db_prep_save
+
+
+def _run(sql: str, parameters: Parameters) -> psycopg.Cursor[tuple[Any, ...]]:
+    database = connections[DEFAULT_DB_ALIAS]  # not `connection`, which looks it up at every word
+    database.ensure_connection()
+    database.validate_no_broken_transaction()
+    with database.wrap_database_errors:
+        return psycopg.Cursor(database.connection).execute(sql, parameters)
 
 
 @cache

@@ -53,13 +53,14 @@ class NoWorker(RuntimeError):
 def request_mask(scene: Scene, message: messages.AddPrompt, *, by: User) -> Job:
     """Store a click and ring the worker that holds the scene. Raises InvalidEdit or NoWorker."""
     _check_prompts(scene, message)
-    worker = _holder_of_open(scene) or _hold(scene.pk)
+    holder, earlier = _holder_and_clicks(scene, UUID(message.request_id), by)
+    worker = holder or _hold(scene.pk)
     job = None
-    for earlier in _clicks_before(scene, message, by):
-        if earlier.request_id == UUID(message.request_id):
-            job = earlier
-        elif _is_outdone(earlier, message):
-            jobs.supersede(earlier)
+    for click in earlier:
+        if click.request_id == UUID(message.request_id):
+            job = click
+        elif _is_outdone(click, message):
+            jobs.supersede(click)
     job = job or _store(Kind.CLICK, scene, message, by, durable=False)
     if not job.is_ended:
         transaction.on_commit(lambda: _ring_click(job, worker))
@@ -68,7 +69,7 @@ def request_mask(scene: Scene, message: messages.AddPrompt, *, by: User) -> Job:
 
 def request_propagation(scene: Scene, message: messages.Propagate, *, by: User) -> Job:
     """Store a propagation and ring the scene's worker through Celery."""
-    _holder_of_open(scene)
+    _holder_and_clicks(scene)  # not when it is frozen
     if message.to_frame == message.from_frame:
         raise InvalidEdit("there is no frame to follow the track to")
     last = scene.frames.count() - 1
@@ -154,17 +155,6 @@ def _ring_click(job: Job, worker: str) -> None:
     events.valkey().lpush(clicks_list(worker), job.pk)
 
 
-def _clicks_before(scene: Scene, message: messages.AddPrompt, by: User) -> list[Job]:
-    """This very request, should it come twice, and mine that nobody has begun to answer."""
-    return statements.select(
-        Job,
-        "scene_id = %s AND kind = 'click'"
-        " AND (request_id = %s OR state = 'waiting' AND requested_by_id = %s)",
-        [scene.pk, UUID(message.request_id), by.pk],
-        only=("id", "request_id", "state", "parameters"),
-    )
-
-
 def _is_outdone(earlier: Job, message: messages.AddPrompt) -> bool:
     """Latest click wins: one on the same track and frame needs no answer any more.
 
@@ -177,23 +167,44 @@ def _is_outdone(earlier: Job, message: messages.AddPrompt) -> bool:
     )
 
 
-HOLDER = """
-    SELECT document.why_frozen, worker.name
+OF_CLICK = ("id", "request_id", "state", "parameters")
+HOLDER_AND_CLICKS = f"""
+    SELECT document.why_frozen, worker.name, {statements.columns(Job, "job", only=OF_CLICK)}
     FROM annotations_document document
     LEFT JOIN predictions_scenehold hold ON hold.scene_id = document.scene_id
     LEFT JOIN predictions_modelworker worker
-        ON worker.name = hold.worker_id AND worker.heartbeat_at > %s
-    WHERE document.scene_id = %s
+        ON worker.name = hold.worker_id AND worker.heartbeat_at > %(alive)s
+    LEFT JOIN jobs_job job ON job.scene_id = document.scene_id AND job.kind = 'click' AND (
+        job.request_id = %(request)s OR job.state = 'waiting' AND job.requested_by_id = %(by)s
+    )
+    WHERE document.scene_id = %(scene)s
 """
 
 
-def _holder_of_open(scene: Scene) -> str | None:
-    """The live worker that holds a scene, if one does. Raises Frozen when it may not be edited."""
-    found = statements.row(HOLDER, [timezone.now() - ALIVE, scene.pk])
-    assert found is not None, f"scene {scene.pk} has no document"
-    if why_frozen := found[0]:
+def _holder_and_clicks(
+    scene: Scene, request_id: UUID | None = None, by: User | None = None
+) -> tuple[str | None, list[Job]]:
+    """The live worker that holds a scene, if one does, and clicks that matter to a new one.
+
+    Those are the request itself, should it come twice, and mine that nobody has begun to answer.
+    Raises Frozen when the scene may not be edited.
+    """
+    asked = {
+        "alive": timezone.now() - ALIVE,
+        "request": request_id,
+        "by": by.pk if by else None,
+        "scene": scene.pk,
+    }
+    found = statements.rows(HOLDER_AND_CLICKS, asked)
+    why_frozen, worker, *_ = found[0]
+    if why_frozen:
         raise Frozen(why_frozen)
-    return None if found[1] is None else str(found[1])
+    clicks = [
+        statements.instance(Job, of_click, only=OF_CLICK)
+        for _, _, *of_click in found
+        if of_click[0] is not None
+    ]
+    return worker, clicks
 
 
 def _check_prompts(scene: Scene, message: messages.AddPrompt) -> None:
