@@ -156,7 +156,7 @@ def programs(data: Data, settings: Mapping[str, str], listening: int) -> list[Pr
         ),
         Program(
             "worker",
-            (*worker, "-Q", "io", "-c", "1", "-n", "io@%h"),
+            (*worker, "-Q", "io", "-c", "2", "-n", "io@%h"),
             data.logs / "worker.log",
             settings,
             stopping=working,

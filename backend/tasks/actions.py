@@ -24,6 +24,8 @@ def open_task(scene: Scene) -> Task:
 
 def submit(task: Task, *, by: User) -> Task:
     """Hand the work in; who submits an unassigned task becomes its assignee."""
+    if task.scene.state == Scene.State.ARRIVING:
+        raise WrongState("the drive is still arriving: submit it when all of its frames are there")
     _move(task, SUBMITTABLE, Task.State.SUBMITTED)
     if task.assignee is None:
         task.assignee = by

@@ -62,6 +62,13 @@ def _record_at(file: BinaryIO, path: Path, number: int, offset: int, size: int) 
     where = f"{path.name}, record {number}"
     file.seek(offset)
     head = file.read(HEAD.size)
+    if len(head) < HEAD.size and number == 0:
+        raise BadScene(
+            f"{path.name}: is no TFRecord file: it has {size} bytes, a record's head alone has "
+            f"{HEAD.size}",
+            file=path.name,
+            record=number,
+        )
     if len(head) < HEAD.size:
         raise _truncated(path, number, f"{len(head)} bytes are left, its head has {HEAD.size}")
     length, crc = HEAD.unpack(head)

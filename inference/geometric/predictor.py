@@ -25,7 +25,7 @@ _SHOWN = 0.3
 
 class GeometricPredictor:
     name = "geometric"
-    version = "1"
+    version = "2"
 
     def warm_up(self) -> None:
         """Compile every kernel, or load it: seconds the first time, half a second from then on."""

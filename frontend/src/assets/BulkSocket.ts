@@ -129,7 +129,7 @@ export class BulkSocket {
   private lost({ code, reason }: CloseEvent): void {
     if (this.isClosed) return;
     const willRetry = code < REFUSED_CODES;
-    this.listener.onLost(reason || `connection lost (${code})`, willRetry);
+    this.listener.onLost(reason || "connection lost", willRetry);
     if (!willRetry) return;
     this.retryTimer = setTimeout(() => this.open(), this.retryMs * (0.75 + Math.random() / 2));
     this.retryMs = Math.min(this.retryMs * 2, LONGEST_RETRY_MS);

@@ -10,6 +10,7 @@ from django.test import Client
 from backend.accounts.models import User
 from backend.annotations.models import Document
 from backend.projects.models import Role
+from backend.scenes.models import Scene
 from backend.tasks.models import Task
 from tests.builders import build_project, build_scene, build_stored_scene, build_user
 
@@ -83,3 +84,13 @@ def test_somebody_else_s_task_is_handed_in_by_those_who_assign_only(room: Room):
 
     assert move(room, room.bob, "submit").status_code == 403
     assert move(room, room.mia, "submit").status_code == 200
+
+
+def test_a_drive_that_is_still_arriving_cannot_be_handed_in(room):
+    room.task.scene.state = Scene.State.ARRIVING
+    room.task.scene.save()
+
+    answer = move(room, room.ann, "submit")
+
+    assert answer.status_code == 409
+    assert "still arriving" in answer.json()["detail"]
