@@ -1,0 +1,168 @@
+"""From a sweep to features: a MinkUNet over occupied voxels (arXiv 1904.08755, as used by SAM4D).
+
+N points, n voxels of a level. The sweep is cut into cubes; each stage of the encoder halves the
+resolution; the decoder climbs back to stride 4, where masks are drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inference.sam4d.config import LidarEncoderConfig
+from inference.sam4d.sparse import KernelMap, Voxels, convolve
+
+
+@dataclass(frozen=True)
+class LidarFeatures:
+    """What the encoder knows of a sweep.
+
+    at4: [n4, 128], at8: [n8, 256], at16: [n16, 256]: features of the levels' voxels, in their order.
+    voxels4, voxels8, voxels16: the levels.
+    """
+
+    at4: Tensor
+    at8: Tensor
+    at16: Tensor
+    voxels4: Voxels
+    voxels8: Voxels
+    voxels16: Voxels
+
+
+class LidarEncoder(nn.Module):
+    """Voxels with one feature each -> features at strides 4, 8 and 16."""
+
+    def __init__(self, config: LidarEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        first, *widths = config.encoder_widths
+        self.conv_input = nn.Sequential(
+            SubmanifoldConv(1, first), nn.BatchNorm1d(first), nn.ReLU(),
+            SubmanifoldConv(first, first), nn.BatchNorm1d(first), nn.ReLU(),
+        )  # fmt: skip
+        self.encoder = nn.ModuleList(
+            nn.ModuleList([StridedBlock(before, before), *_residuals(before, width, count)])
+            for before, width, count in zip(
+                config.encoder_widths, widths, config.encoder_blocks, strict=False
+            )
+        )
+        skips = (widths[2], widths[1])  # of the encoder at strides 8 and 4
+        befores = (widths[3], config.decoder_widths[0])
+        self.decoder = nn.ModuleList(
+            nn.ModuleList(
+                [
+                    StridedBlock(before, width),
+                    nn.ModuleList(_residuals(width + skip, width, count)),
+                ]
+            )
+            for before, width, skip, count in zip(
+                befores, config.decoder_widths, skips, config.decoder_blocks, strict=True
+            )
+        )
+
+    def forward(self, voxels: Voxels, features: Tensor) -> LidarFeatures:
+        """voxels: of stride 1, with features [n, 1]."""
+        x, level = features, voxels
+        for layer in self.conv_input:
+            x = layer(x, level.neighbours(3)) if isinstance(layer, SubmanifoldConv) else layer(x)
+        levels, maps, skips = [level], [], [x]
+        for down, *blocks in self.encoder:
+            coarser = level.coarser(2, keep_incomplete=self.config.keep_incomplete)
+            level = coarser.voxels
+            x = down(x, coarser.kernel_map)
+            for block in blocks:
+                x = block(x, level.neighbours(3))
+            levels.append(level)
+            maps.append(coarser.kernel_map)
+            skips.append(x)
+        at16 = x
+        outputs = []
+        for stride, (up, blocks) in zip((3, 2), self.decoder, strict=True):
+            x = torch.cat([up(x, maps[stride].transposed), skips[stride]], dim=1)
+            for block in blocks:
+                x = block(x, levels[stride].neighbours(3))
+            outputs.append(x)
+        at8, at4 = outputs
+        return LidarFeatures(at4, at8, at16, levels[2], levels[3], levels[4])
+
+
+class SparseConv(nn.Module):
+    """A convolution over a kernel map; its weights are `kernel`, [K, C_in, C_out]."""
+
+    def __init__(self, weights: int, width_in: int, width: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(weights, width_in, width))
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
+        nn.init.normal_(self.kernel, std=(2 / (width_in * weights)) ** 0.5)
+
+    def forward(self, features: Tensor, kernel_map: KernelMap) -> Tensor:
+        out = convolve(features, self.kernel, kernel_map)
+        return out if self.bias is None else out + self.bias
+
+
+class SubmanifoldConv(SparseConv):
+    """3 x 3 x 3, keeping the cells."""
+
+    def __init__(self, width_in: int, width: int) -> None:
+        super().__init__(27, width_in, width)
+
+
+class PointwiseConv(nn.Module):
+    """The same matrix for every voxel: y = x @ kernel, [C_in, C_out]."""
+
+    def __init__(self, width_in: int, width: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(width_in, width))
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
+        nn.init.normal_(self.kernel, std=(2 / width_in) ** 0.5)
+
+    def forward(self, features: Tensor) -> Tensor:
+        out = features @ self.kernel
+        return out if self.bias is None else out + self.bias
+
+
+class StridedBlock(nn.Module):
+    """To the next coarser or finer level: convolution of 2 x 2 x 2, batch norm, ReLU."""
+
+    def __init__(self, width_in: int, width: int) -> None:
+        super().__init__()
+        self.net = nn.ModuleList([SparseConv(8, width_in, width), nn.BatchNorm1d(width)])
+
+    def forward(self, features: Tensor, kernel_map: KernelMap) -> Tensor:
+        conv, norm = self.net
+        return F.relu(norm(conv(features, kernel_map)))
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions of 3 x 3 x 3 beside a shortcut."""
+
+    def __init__(self, width_in: int, width: int) -> None:
+        super().__init__()
+        # Places 2 and 5 are the ReLUs, which have no weights.
+        self.net = nn.ModuleList(
+            [
+                SubmanifoldConv(width_in, width), nn.BatchNorm1d(width), nn.ReLU(),
+                SubmanifoldConv(width, width), nn.BatchNorm1d(width),
+            ]
+        )  # fmt: skip
+        self.downsample = (
+            nn.ModuleList([PointwiseConv(width_in, width), nn.BatchNorm1d(width)])
+            if width_in != width
+            else None
+        )
+
+    def forward(self, features: Tensor, kernel_map: KernelMap) -> Tensor:
+        conv1, norm1, relu, conv2, norm2 = self.net
+        x = relu(norm1(conv1(features, kernel_map)))
+        x = norm2(conv2(x, kernel_map))
+        if self.downsample is None:
+            return F.relu(x + features)
+        widen, norm = self.downsample
+        return F.relu(x + norm(widen(features)))
+
+
+def _residuals(width_in: int, width: int, count: int) -> list[ResidualBlock]:
+    return [ResidualBlock(width_in if index == 0 else width, width) for index in range(count)]
