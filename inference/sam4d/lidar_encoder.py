@@ -166,3 +166,85 @@ class ResidualBlock(nn.Module):
 
 def _residuals(width_in: int, width: int, count: int) -> list[ResidualBlock]:
     return [ResidualBlock(width_in if index == 0 else width, width) for index in range(count)]
+
+
+@dataclass(frozen=True)
+class Voxelised:
+    """A sweep cut into voxels of stride 1.
+
+    places: [N, 3] of the points, in voxels of stride 1 (float32).  rows: [N], each point's voxel.
+    """
+
+    voxels: Voxels
+    places: Tensor
+    rows: Tensor
+
+
+def voxelise(points: Tensor, cell_m: float) -> Voxelised:
+    """points: [N, 3] metres, finite."""
+    places = points / cell_m
+    voxels, rows = Voxels.of(places.floor().long())
+    return Voxelised(voxels, places.float(), rows)
+
+
+def voxelise_like_release(points: Tensor) -> Voxelised:
+    """As the release does: first to a grid of 5 cm that is cut towards 0 and begins at the sweep's
+    lowest coordinates (quirk 1), from there to 15 cm in float32, multiplying first (quirk 4).
+
+    points: [N, 3] metres.
+    """
+    fine = torch.trunc(points.double() / 0.05).long()
+    fine = fine - fine.amin(dim=0)
+    places = fine.float() * torch.tensor(0.05) / torch.tensor(0.15)
+    voxels, rows = Voxels.of(places.floor().long())
+    return Voxelised(voxels, places, rows)
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """From the voxels of a level to points: [N, 8] rows (0 where there is none) and weights."""
+
+    rows: Tensor
+    weights: Tensor
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """values: [n, C] of the voxels.  Returns [N, C]; 0 for points without any voxel near."""
+        if not len(values):
+            return values.new_zeros(len(self.rows), values.shape[1])
+        return (values[self.rows] * self.weights[..., None].to(values)).sum(dim=1)
+
+
+def interpolation(places: Tensor, voxels: Voxels, stride: int) -> Interpolation:
+    """Trilinear between the centres of the voxels round each point; missing ones do not count.
+
+    places: [N, 3] in voxels of stride 1.
+    """
+    at = places / stride - 0.5
+    base = at.floor()
+    share = at - base
+    corners = torch.cartesian_prod(*[torch.arange(2, device=places.device)] * 3)
+    weights = torch.where(corners[None] == 1, share[:, None], 1 - share[:, None]).prod(dim=2)
+    return _weighted(base.long(), corners, weights, voxels)
+
+
+def interpolation_like_release(places: Tensor, voxels: Voxels, stride: int) -> Interpolation:
+    """As the release does (quirk 10): four cells apart, with weights of x and y where those of x, y
+    and z were meant.
+
+    places: [N, 3] in voxels of stride 1.
+    """
+    at = places / stride
+    base = at.floor()
+    x, y = (at - base)[:, :2].unbind(dim=1)
+    none = torch.zeros_like(x)
+    weights = [(1 - x) * (1 - y), (1 - x) * y, x * (1 - y), x * y, none, none, none, none]
+    corners = torch.cartesian_prod(*[torch.tensor([0, 4], device=places.device)] * 3)
+    return _weighted(base.long(), corners, torch.stack(weights, dim=1), voxels)
+
+
+def _weighted(base: Tensor, corners: Tensor, weights: Tensor, voxels: Voxels) -> Interpolation:
+    cells = base[:, None] + corners
+    rows = voxels.rows_of(cells.flatten(0, 1)).unflatten(0, cells.shape[:2])
+    weights = torch.where(rows >= 0, weights, 0)
+    weights = weights / (weights.sum(dim=1, keepdim=True) + 1e-8)
+    return Interpolation(rows.clamp(min=0), weights)
