@@ -49,3 +49,48 @@ class LidarEncoderConfig:
     decoder_widths: tuple[int, int] = (256, 128)
     decoder_blocks: tuple[int, int] = (2, 2)
     keep_incomplete: bool = True
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """What the authors' release does that its paper does not say, each a switch.
+
+    True reproduces the release; `ours` has them all off. The numbers are those of the reference
+    sheet on which this implementation rests.
+    """
+
+    # 1, 4: a first grid of 5 cm, cut towards 0, has cells of double width at 0.
+    two_grids: bool = True
+    # 2: the last, incomplete cells of an axis are dropped, and the points in them see nothing.
+    drop_incomplete: bool = True
+    # 3: of several points in a voxel one speaks for all; ours takes their mean.
+    last_point_wins: bool = True
+    # 5: all 64 frequencies of a pixel's encoding are the same, so that it repeats itself.
+    one_frequency: bool = True
+    # 7: the picture's prompts reach its decoder twice, which doubles their weight.
+    image_tokens_twice: bool = True
+    # 8: masks in sweeps are drawn without a non-linearity.
+    linear_in_sweep: bool = True
+    # 10: point masks are interpolated between voxels four cells apart, with the wrong axes.
+    wrong_interpolation: bool = True
+    # 11: memories are rounded to bfloat16.
+    bfloat16_memory: bool = True
+    # 13: prompts that are more than eight frames away are forgotten.
+    forget_far_prompts: bool = True
+
+
+RELEASE = Quirks()
+OURS = Quirks(*[False] * 9)
+
+
+@dataclass(frozen=True)
+class Sam4dConfig:
+    """side_px: pictures are squeezed to this square. memory_frames, pointers: how many of each a
+    frame looks back at.
+    """
+
+    image: ImageEncoderConfig
+    side_px: int = 768
+    memory_frames: int = 7
+    pointers: int = 8
+    quirks: Quirks = OURS

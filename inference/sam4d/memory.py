@@ -7,6 +7,7 @@ attend to the memories of both modalities, whose places are first moved to where
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +28,7 @@ class ImageMemoryEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, after in zip(PACKED_WIDTHS, PACKED_WIDTHS[1:], strict=False):
+        for before, after in pairwise(PACKED_WIDTHS):
             conv = nn.Conv2d(before, after, kernel_size=3, stride=2, padding=1)
             layers += [conv, ChannelNorm(after), nn.GELU()]
         self.mask_downsampler = nn.Sequential(*layers, nn.Conv2d(CHANNELS, CHANNELS, kernel_size=1))
@@ -66,7 +67,7 @@ class LidarMemoryEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, after in zip(PACKED_WIDTHS, PACKED_WIDTHS[1:], strict=False):
+        for before, after in pairwise(PACKED_WIDTHS):
             layers += [SparseConv(8, before, after), nn.LayerNorm(after, eps=1e-6), nn.GELU()]
         self.mask_downsampler = nn.ModuleList(
             [*layers, PointwiseConv(CHANNELS, CHANNELS, bias=True)]
