@@ -17,19 +17,15 @@ from inference.sam4d.sparse import KernelMap, Voxels, convolve
 
 
 @dataclass(frozen=True)
-class LidarFeatures:
-    """What the encoder knows of a sweep.
+class Pyramid:
+    """Levels of strides 1, 2, 4, 8, 16, the maps from each to the next, and features of each.
 
-    at4: [n4, 128], at8: [n8, 256], at16: [n16, 256]: features of the levels' voxels, in their order.
-    voxels4, voxels8, voxels16: the levels.
+    features: [n, C] of each level's voxels, in their order.
     """
 
-    at4: Tensor
-    at8: Tensor
-    at16: Tensor
-    voxels4: Voxels
-    voxels8: Voxels
-    voxels16: Voxels
+    levels: tuple[Voxels, ...]
+    maps: tuple[KernelMap, ...]
+    features: tuple[Tensor, ...]
 
 
 class LidarEncoder(nn.Module):
@@ -63,12 +59,28 @@ class LidarEncoder(nn.Module):
             )
         )
 
-    def forward(self, voxels: Voxels, features: Tensor) -> LidarFeatures:
-        """voxels: of stride 1, with features [n, 1]."""
+    def forward(self, voxels: Voxels, features: Tensor) -> Pyramid:
+        """voxels: of stride 1, with features [n, 1].
+
+        Returns 32 and 32 channels at strides 1 and 2 (the way down), 128 and 256 at 4 and 8 (the
+        way up), 256 at 16.
+        """
+        down = self.descend(voxels, features)
+        x = down.features[4]
+        outputs = list(down.features)
+        for stride, (up, blocks) in zip((3, 2), self.decoder, strict=True):
+            x = torch.cat([up(x, down.maps[stride].transposed), down.features[stride]], dim=1)
+            for block in blocks:
+                x = block(x, down.levels[stride].neighbours(3))
+            outputs[stride] = x
+        return Pyramid(down.levels, down.maps, tuple(outputs))
+
+    def descend(self, voxels: Voxels, features: Tensor) -> Pyramid:
+        """The encoder alone: 32, 32, 64, 128 and 256 channels."""
         x, level = features, voxels
         for layer in self.conv_input:
             x = layer(x, level.neighbours(3)) if isinstance(layer, SubmanifoldConv) else layer(x)
-        levels, maps, skips = [level], [], [x]
+        levels, maps, outputs = [level], [], [x]
         for down, *blocks in self.encoder:
             coarser = level.coarser(2, keep_incomplete=self.config.keep_incomplete)
             level = coarser.voxels
@@ -77,16 +89,8 @@ class LidarEncoder(nn.Module):
                 x = block(x, level.neighbours(3))
             levels.append(level)
             maps.append(coarser.kernel_map)
-            skips.append(x)
-        at16 = x
-        outputs = []
-        for stride, (up, blocks) in zip((3, 2), self.decoder, strict=True):
-            x = torch.cat([up(x, maps[stride].transposed), skips[stride]], dim=1)
-            for block in blocks:
-                x = block(x, levels[stride].neighbours(3))
             outputs.append(x)
-        at8, at4 = outputs
-        return LidarFeatures(at4, at8, at16, levels[2], levels[3], levels[4])
+        return Pyramid(tuple(levels), tuple(maps), tuple(outputs))
 
 
 class SparseConv(nn.Module):

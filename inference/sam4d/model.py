@@ -19,6 +19,7 @@ from inference.sam4d.layers import Perceptron
 from inference.sam4d.lidar_encoder import (
     Interpolation,
     LidarEncoder,
+    Pyramid,
     SparseConv,
     Voxelised,
     interpolation,
@@ -220,21 +221,17 @@ class Sam4d(nn.Module):
         cell_m = self.lidar_encoder.config.cell_m
         voxelised = voxelise_like_release(points) if quirks.two_grids else voxelise(points, cell_m)
         ones = torch.ones(len(voxelised.voxels), 1, device=points.device)
-        features = self.lidar_encoder(voxelised.voxels, ones)
-        levels, maps = [voxelised.voxels], []
-        for _ in range(4):
-            coarser = levels[-1].coarser(2, keep_incomplete=not quirks.drop_incomplete)
-            levels.append(coarser.voxels)
-            maps.append(coarser.kernel_map)
+        pyramid: Pyramid = self.lidar_encoder(voxelised.voxels, ones)
+        levels = pyramid.levels
         interpolate = interpolation_like_release if quirks.wrong_interpolation else interpolation
-        centres = _centres(points.float(), voxelised, levels[4])
+        centres = mean_of_points(points.float(), voxelised, levels[4], STRIDE)
         return SweepSight(
             voxelised,
-            tuple(levels),
-            tuple(maps),
-            features.at16,
-            self.mask_decoder.conv_s1_pts(features.at8),
-            self.mask_decoder.conv_s0_pts(features.at4),
+            levels,
+            pyramid.maps,
+            pyramid.features[4],
+            self.mask_decoder.conv_s1_pts(pyramid.features[3]),
+            self.mask_decoder.conv_s0_pts(pyramid.features[2]),
             centres,
             self.places.of_points(centres),
             interpolate(voxelised.places, levels[2], 4),
@@ -330,19 +327,22 @@ class Sam4d(nn.Module):
         self, sight: Sight, prompts: Prompts, features: Mapping[str, Tensor], *, ambiguous: bool
     ) -> dict[str, Answer]:
         """features: of each reading, [N, 256]."""
-        tokens = self._prompt_tokens(sight, prompts)
+        tokens = self.prompt_tokens(sight, prompts)
         answers = {}
         for name in readings(sight):
-            if name == SWEEP:
-                candidates = self._decode_sweep(sight, prompts, features[name], tokens[name])
-            else:
-                candidates = self._decode_picture(
-                    name, sight.pictures[name], prompts, features[name], tokens[name]
-                )
-            answers[name] = self._chosen(candidates, ambiguous, sight, name)
+            offered = self.candidates(name, sight, prompts, features[name], tokens[name])
+            answers[name] = self._chosen(offered, ambiguous, sight, name)
         return answers
 
-    def _prompt_tokens(self, sight: Sight, prompts: Prompts) -> dict[str, Tensor]:
+    def candidates(
+        self, name: str, sight: Sight, prompts: Prompts, features: Tensor, tokens: Tensor
+    ) -> Candidates:
+        """What the decoder offers for one reading.  features: [N, 256].  tokens: [1, T, 256]."""
+        if name == SWEEP:
+            return self._in_sweep(sight, prompts, features, tokens)
+        return self._in_picture(name, sight.pictures[name], prompts, features, tokens)
+
+    def prompt_tokens(self, sight: Sight, prompts: Prompts) -> dict[str, Tensor]:
         """Each reading's tokens, its own first: [1, T, 256]."""
         own = {name: self._own_tokens(name, sight, prompts) for name in readings(sight)}
         if set(own) != {SWEEP, *own} or len(own) != 2:
@@ -369,7 +369,7 @@ class Sam4d(nn.Module):
             encodings = self.places.of_pixels(where, rays, self.config.side_px)
         return encoder.tokens(encodings[None], labels[None])
 
-    def _decode_picture(
+    def _in_picture(
         self, name: str, seen: PictureSight, prompts: Prompts, features: Tensor, tokens: Tensor
     ) -> Candidates:
         side = seen.at16.shape[-1]
@@ -380,7 +380,7 @@ class Sam4d(nn.Module):
         grid = features.T.unflatten(1, (side, side))[None] + dense
         return self.mask_decoder.in_picture(grid, seen.places, tokens, seen.fine8, seen.fine4)
 
-    def _decode_sweep(
+    def _in_sweep(
         self, sight: Sight, prompts: Prompts, features: Tensor, tokens: Tensor
     ) -> Candidates:
         seen = sight.sweep
@@ -417,6 +417,53 @@ class Sam4d(nn.Module):
         side = self.config.side_px
         return F.interpolate(low[None, None], size=(side, side), mode="bilinear")[0, 0]
 
+    def answer_masks(self, sight: Sight, masks: Mapping[str, Tensor]) -> dict[str, Answer]:
+        """A track whose masks are given, as 0 and 1: [S, S] and [N].
+
+        The masks are taken as they are; the decoder only makes their pointers.
+        """
+        prompts = Prompts(masks={name: self._shrunk(masks[name], sight, name) for name in masks})
+        seen = {name: _tokens_seen(name, sight) for name in masks}
+        answers = {}
+        for name, decoded in self.decode(sight, prompts, seen, ambiguous=False).items():
+            mask = masks[name].float()
+            high = mask * MASK_SCALE + MASK_SHIFT
+            is_there = mask.any()
+            answers[name] = Answer(
+                self._low(high, sight, name),
+                high,
+                torch.ones((), device=mask.device),
+                torch.where(is_there, decoded.pointer, self.no_pointer[0]),
+                torch.where(is_there, 10.0, -10.0),
+            )
+        return answers
+
+    def _shrunk(self, mask: Tensor, sight: Sight, name: str) -> Tensor:
+        """A mask prompt at stride 4, for the decoder."""
+        if name != SWEEP:
+            shrunk: Tensor = self.image_mask_down(mask[None, None].float())
+            return shrunk[0, 0]
+        seen = sight.sweep
+        assert seen is not None
+        keep_incomplete = self.lidar_encoder.config.keep_incomplete
+        coarser = seen.levels[0].coarser(4, keep_incomplete=keep_incomplete)
+        values = self.on_voxels(mask.float(), seen.voxelised)[:, None]
+        made = self.lidar_mask_down(values, coarser.kernel_map)
+        # Quirk 22: dropping incomplete cells once by 4 or twice by 2 is not always the same.
+        rows = coarser.voxels.rows_of(seen.levels[2].cells)
+        return torch.where(rows >= 0, made[rows.clamp(min=0), 0], self.lidar_mask_down.bias)
+
+    def _low(self, high: Tensor, sight: Sight, name: str) -> Tensor:
+        """Given logits at stride 4: smoothed, or the mean of each voxel's points."""
+        if name != SWEEP:
+            side = high.shape[-1] // 4
+            return F.interpolate(
+                high[None, None], size=(side, side), mode="bilinear", antialias=True
+            )[0, 0]
+        seen = sight.sweep
+        assert seen is not None
+        return mean_of_points(high[:, None], seen.voxelised, seen.levels[2], 4)[:, 0]
+
     # --- remembering -----------------------------------------------------------------------------
 
     def remember(self, sight: Sight, answers: Mapping[str, Answer]) -> Memory:
@@ -428,7 +475,10 @@ class Sam4d(nn.Module):
                 seen = sight.sweep
                 assert seen is not None
                 packed = self.lidar_memory(
-                    seen.at16, self._on_voxels(mask, seen)[:, None], list(seen.maps), seen.levels[4]
+                    seen.at16,
+                    self.on_voxels(mask, seen.voxelised)[:, None],
+                    list(seen.maps),
+                    seen.levels[4],
                 )
             else:
                 picture = sight.pictures[name]
@@ -438,9 +488,9 @@ class Sam4d(nn.Module):
             tokens[name] = self._rounded(packed)
         return Memory(tokens, {name: answer.pointer for name, answer in answers.items()})
 
-    def _on_voxels(self, values: Tensor, seen: SweepSight) -> Tensor:
+    def on_voxels(self, values: Tensor, voxelised: Voxelised) -> Tensor:
         """Of points [N] -> of stride-1 voxels [n1]: their mean, or the last point's (quirk 3)."""
-        rows, count = seen.voxelised.rows, len(seen.voxelised.voxels)
+        rows, count = voxelised.rows, len(voxelised.voxels)
         if self.config.quirks.last_point_wins:
             order = torch.arange(len(rows), device=rows.device)
             last = torch.zeros(count, dtype=torch.long, device=rows.device)
@@ -475,9 +525,9 @@ def _stability(logits: Tensor) -> float:
     return float((logits > STABLE_BY).sum() / wide) if wide else 1.0
 
 
-def _centres(points: Tensor, voxelised: Voxelised, voxels: Voxels) -> Tensor:
-    """The mean of the points in each stride-16 voxel: [n16, 3]."""
-    rows = voxels.rows_of(torch.div(voxelised.places, STRIDE).floor().long())
+def mean_of_points(values: Tensor, voxelised: Voxelised, voxels: Voxels, stride: int) -> Tensor:
+    """The mean of the points' values [N, C] in each voxel of a level: [n, C]."""
+    rows = voxels.rows_of(torch.div(voxelised.places, stride).floor().long())
     kept = rows >= 0
-    sums = points.new_zeros(len(voxels), 3).index_add(0, rows[kept], points[kept])
+    sums = values.new_zeros(len(voxels), values.shape[1]).index_add(0, rows[kept], values[kept])
     return sums / torch.bincount(rows[kept], minlength=len(voxels))[:, None]
