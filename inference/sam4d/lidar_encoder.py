@@ -185,7 +185,8 @@ class Voxelised:
 
 
 def voxelise(points: Tensor, cell_m: float) -> Voxelised:
-    """points: [N, 3] metres, finite."""
+    """points: [N, 3] metres."""
+    _check_finite(points)
     places = points / cell_m
     voxels, rows = Voxels.of(places.floor().long())
     return Voxelised(voxels, places.float(), rows)
@@ -197,11 +198,19 @@ def voxelise_like_release(points: Tensor) -> Voxelised:
 
     points: [N, 3] metres.
     """
+    _check_finite(points)
     fine = torch.trunc(points.double() / 0.05).long()
     fine = fine - fine.amin(dim=0)
     places = fine.float() * torch.tensor(0.05) / torch.tensor(0.15)
     voxels, rows = Voxels.of(places.floor().long())
     return Voxelised(voxels, places, rows)
+
+
+def _check_finite(points: Tensor) -> None:
+    bad = (~points.isfinite().all(dim=1)).nonzero()
+    if len(bad):
+        row = int(bad[0])
+        raise ValueError(f"point {row} of the sweep is not finite: {points[row].tolist()}")
 
 
 @dataclass(frozen=True)
