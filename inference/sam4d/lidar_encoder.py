@@ -7,13 +7,14 @@ resolution; the decoder climbs back to stride 4, where masks are drawn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inference.sam4d.config import LidarEncoderConfig
-from inference.sam4d.sparse import KernelMap, Voxels, convolve
+from inference.sam4d.sparse import Coarser, KernelMap, Voxels, convolve
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,17 @@ class LidarEncoder(nn.Module):
             SubmanifoldConv(first, first), nn.BatchNorm1d(first), nn.ReLU(),
         )  # fmt: skip
         self.encoder = nn.ModuleList(
-            nn.ModuleList([StridedBlock(before, before), *_residuals(before, width, count)])
-            for before, width, count in zip(
-                config.encoder_widths, widths, config.encoder_blocks, strict=False
+            DownStage(before, width, count)
+            for (before, width), count in zip(
+                pairwise(config.encoder_widths), config.encoder_blocks, strict=True
             )
         )
-        skips = (widths[2], widths[1])  # of the encoder at strides 8 and 4
-        befores = (widths[3], config.decoder_widths[0])
+        at16, at8 = widths[3], config.decoder_widths[0]
         self.decoder = nn.ModuleList(
-            nn.ModuleList(
-                [
-                    StridedBlock(before, width),
-                    nn.ModuleList(_residuals(width + skip, width, count)),
-                ]
-            )
-            for before, width, skip, count in zip(
-                befores, config.decoder_widths, skips, config.decoder_blocks, strict=True
-            )
+            [
+                UpStage(at16, widths[2], at8, config.decoder_blocks[0]),
+                UpStage(at8, widths[1], config.decoder_widths[1], config.decoder_blocks[1]),
+            ]
         )
 
     def forward(self, voxels: Voxels, features: Tensor) -> Pyramid:
@@ -68,11 +63,9 @@ class LidarEncoder(nn.Module):
         down = self.descend(voxels, features)
         x = down.features[4]
         outputs = list(down.features)
-        for stride, (up, blocks) in zip((3, 2), self.decoder, strict=True):
-            x = torch.cat([up(x, down.maps[stride].transposed), down.features[stride]], dim=1)
-            for block in blocks:
-                x = block(x, down.levels[stride].neighbours(3))
-            outputs[stride] = x
+        for level, stage in zip((3, 2), self.decoder, strict=True):
+            x = stage(x, down.features[level], down.maps[level].transposed, down.levels[level])
+            outputs[level] = x
         return Pyramid(down.levels, down.maps, tuple(outputs))
 
     def descend(self, voxels: Voxels, features: Tensor) -> Pyramid:
@@ -81,12 +74,10 @@ class LidarEncoder(nn.Module):
         for layer in self.conv_input:
             x = layer(x, level.neighbours(3)) if isinstance(layer, SubmanifoldConv) else layer(x)
         levels, maps, outputs = [level], [], [x]
-        for down, *blocks in self.encoder:
+        for stage in self.encoder:
             coarser = level.coarser(2, keep_incomplete=self.config.keep_incomplete)
             level = coarser.voxels
-            x = down(x, coarser.kernel_map)
-            for block in blocks:
-                x = block(x, level.neighbours(3))
+            x = stage(x, coarser)
             levels.append(level)
             maps.append(coarser.kernel_map)
             outputs.append(x)
@@ -166,6 +157,38 @@ class ResidualBlock(nn.Module):
             return F.relu(x + features)
         widen, norm = self.downsample
         return F.relu(x + norm(widen(features)))
+
+
+class DownStage(nn.ModuleList):
+    """To the next coarser level, then residual blocks there."""
+
+    def __init__(self, width_in: int, width: int, blocks: int) -> None:
+        super().__init__([StridedBlock(width_in, width_in), *_residuals(width_in, width, blocks)])
+
+    def forward(self, features: Tensor, coarser: Coarser) -> Tensor:
+        down, *blocks = self
+        x: Tensor = down(features, coarser.kernel_map)
+        for block in blocks:
+            x = block(x, coarser.voxels.neighbours(3))
+        return x
+
+
+class UpStage(nn.ModuleList):
+    """To the next finer level, beside what the way down knew there, then residual blocks."""
+
+    def __init__(self, width_in: int, width_beside: int, width: int, blocks: int) -> None:
+        residuals = nn.ModuleList(_residuals(width + width_beside, width, blocks))
+        super().__init__([StridedBlock(width_in, width), residuals])
+
+    def forward(
+        self, features: Tensor, beside: Tensor, kernel_map: KernelMap, voxels: Voxels
+    ) -> Tensor:
+        up, residuals = self
+        assert isinstance(residuals, nn.ModuleList)
+        x = torch.cat([up(features, kernel_map), beside], dim=1)
+        for block in residuals:
+            x = block(x, voxels.neighbours(3))
+        return x
 
 
 def _residuals(width_in: int, width: int, count: int) -> list[ResidualBlock]:

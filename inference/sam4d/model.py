@@ -451,6 +451,7 @@ class Sam4d(nn.Module):
         made = self.lidar_mask_down(values, coarser.kernel_map)
         # Quirk 22: dropping incomplete cells once by 4 or twice by 2 is not always the same.
         rows = coarser.voxels.rows_of(seen.levels[2].cells)
+        assert self.lidar_mask_down.bias is not None
         return torch.where(rows >= 0, made[rows.clamp(min=0), 0], self.lidar_mask_down.bias)
 
     def _low(self, high: Tensor, sight: Sight, name: str) -> Tensor:
