@@ -84,4 +84,4 @@ def _loopback_per_s() -> float:
             turns = [
                 crowd.ask("fetch", seconds=0.3, together=1, wanted={}, raw=True) for _ in range(3)
             ]
-    return max(turn["objects"] / turn["seconds"] for turn in turns)
+    return max(float(turn["objects"] / turn["seconds"]) for turn in turns)
