@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import json
-import resource
 import struct
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from PIL import Image as PillowImage
 from inference.datasets import READERS
 from inference.datasets.tfrecord import index_records, masked_crc, read_record
 from inference.masks import encode_varints
+from tests.bench.memory import peak_mib
 from tests.bench.report import Report
 from tests.inference.datasets import waymo_builder as build
 
@@ -83,13 +83,13 @@ def _read(container: str, place: Path) -> dict[str, float]:
         assert len(frame.images) == 5
         points += sum(len(sweep) for sweep in frame.sweeps.values())
     seconds = perf_counter() - opened
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    most_mib = peak_mib()
     frames = len(scene.frames)
     return {
         "open_ms": 1000 * (opened - began),
         "frames_per_s": frames / seconds,
         "points_per_s": points / seconds,
-        "peak_mib": peak_mib,
+        "peak_mib": most_mib,
         # After the peak was noted: the limit may take what memory it likes.
         "limit_frames_per_s": frames / _limit_s(container, place),
     }

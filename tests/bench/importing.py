@@ -14,7 +14,6 @@ import io
 import json
 import os
 import pickle
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from tests.bench.memory import peak_mib
 from tests.bench.report import Report
 
 SIZES = {
@@ -94,7 +94,7 @@ def _one(rendered: str, frames: int) -> dict[str, float]:
         "frames_per_s": frames / seconds,
         "limit_frames_per_s": 1 / limit_s,
         "mib_per_s": report["bytes"]["source"] / 2**20 / seconds,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": peak_mib(),
     }
 
 
