@@ -32,9 +32,18 @@ TRACKS_SINCE = """
     WHERE track.document_id = %s AND track.changed_revision > %s
     ORDER BY track.number
 """
+OF_CHANGED_TRACKS = """
+    WHERE track.document_id = %(document)s AND track.changed_revision > %(since)s
+        AND track.deleted_revision IS NULL
+"""
+CAME_OR_WENT = """(
+        {row}.from_revision > %(since)s AND {row}.until_revision IS NULL
+        OR {row}.until_revision > %(since)s AND {row}.from_revision <= %(since)s
+    )
+"""
 # Of those tracks, the masks that came since, and those that went since and had been there before
 # (`until_revision` says which). No list of tracks goes in: for one the server would plan anew.
-MASKS_SINCE = """
+MASKS_SINCE = f"""
     SELECT track.number, frame.index, sensor.number, mask.until_revision,
         CASE WHEN mask.until_revision IS NULL THEN mask.runs END,
         mask.area, mask.confidence, mask.source
@@ -43,24 +52,16 @@ MASKS_SINCE = """
     JOIN scenes_reading reading ON reading.id = mask.reading_id
     JOIN scenes_frame frame ON frame.id = reading.frame_id
     JOIN scenes_sensor sensor ON sensor.id = reading.sensor_id
-    WHERE track.document_id = %(document)s AND track.changed_revision > %(since)s
-        AND track.deleted_revision IS NULL AND (
-            mask.from_revision > %(since)s AND mask.until_revision IS NULL
-            OR mask.until_revision > %(since)s AND mask.from_revision <= %(since)s
-        )
+    {OF_CHANGED_TRACKS} AND {CAME_OR_WENT.format(row="mask")}
     ORDER BY track.number, frame.index, sensor.number
 """
-CUBOIDS_SINCE = """
+CUBOIDS_SINCE = f"""
     SELECT track.number, frame.index, cuboid.until_revision,
         cuboid.centre_ego, cuboid.size, cuboid.heading, cuboid.source
     FROM annotations_track track
     JOIN annotations_cuboid cuboid ON cuboid.track_id = track.id
     JOIN scenes_frame frame ON frame.id = cuboid.frame_id
-    WHERE track.document_id = %(document)s AND track.changed_revision > %(since)s
-        AND track.deleted_revision IS NULL AND (
-            cuboid.from_revision > %(since)s AND cuboid.until_revision IS NULL
-            OR cuboid.until_revision > %(since)s AND cuboid.from_revision <= %(since)s
-        )
+    {OF_CHANGED_TRACKS} AND {CAME_OR_WENT.format(row="cuboid")}
     ORDER BY track.number, frame.index
 """
 

@@ -134,8 +134,11 @@ class Resident:
 
     def _predict(self, job: Job) -> list[MaskPrediction]:
         scene, asked = scene_of(job), job.parameters
-        prompts = _prompts(scene, asked["frame"], asked["prompts"], self.sensors(scene))
-        return self.predictor.add_prompt(self.open(scene), frame=asked["frame"], prompts=prompts)
+        return self.predictor.add_prompt(
+            self.open(scene),
+            frame=asked["frame"],
+            prompts=_prompts(scene, asked["frame"], asked["prompts"], self.sensors(scene)),
+        )
 
     def _answer(self, job: Job, predicted: Sequence[MaskPrediction]) -> None:
         scene, asked = scene_of(job), job.parameters
