@@ -345,7 +345,7 @@ class Sam4d(nn.Module):
     def prompt_tokens(self, sight: Sight, prompts: Prompts) -> dict[str, Tensor]:
         """Each reading's tokens, its own first: [1, T, 256]."""
         own = {name: self._own_tokens(name, sight, prompts) for name in readings(sight)}
-        if set(own) != {SWEEP, *own} or len(own) != 2:
+        if len(sight.pictures) != 1 or sight.sweep is None:
             return {
                 name: torch.cat([own[name], *(t for other, t in own.items() if other != name)], 1)
                 for name in own

@@ -47,7 +47,7 @@ from inference.sam4d.model import (
     mean_of_points,
 )
 from inference.sam4d.position_encoding import Rays, pixel_centres, sine_of_pixels
-from inference.sam4d.sparse import Voxels
+from inference.sam4d.sparse import KernelMap, Voxels
 from inference.sam4d.tracking import Answers, Tracker
 from inference.sam4d.weights import released_name
 
@@ -278,11 +278,14 @@ def _voxel_to_point(model: Sam4d, arrays: Arrays, case: Case) -> Found:
     yield "point_values", interpolate(_tensor(arrays["voxel_values"]))
 
 
-def _levels(voxels: Voxels) -> tuple[Voxels, ...]:
-    levels = [voxels]
+def _levels(voxels: Voxels) -> tuple[tuple[Voxels, ...], tuple[KernelMap, ...]]:
+    """Strides 1, 2, 4, 8, 16, and the maps from each to the next."""
+    levels, maps = [voxels], []
     for _ in range(4):
-        levels.append(levels[-1].coarser(2, keep_incomplete=False).voxels)
-    return tuple(levels)
+        coarser = levels[-1].coarser(2, keep_incomplete=False)
+        levels.append(coarser.voxels)
+        maps.append(coarser.kernel_map)
+    return tuple(levels), tuple(maps)
 
 
 def _prompt_encoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
@@ -298,8 +301,7 @@ def _prompt_encoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
                 prompt["output"],
                 model.lidar_prompts.tokens(model.places.of_points(where), labels),
             )
-    levels = _levels(voxelise_like_release(_tensor(arrays["points_0"])).voxels)
-    maps = [level.coarser(2, keep_incomplete=False).kernel_map for level in levels[:4]]
+    levels, maps = _levels(voxelise_like_release(_tensor(arrays["points_0"])).voxels)
     for prompt in case["dense"]:
         logits = _tensor(arrays[prompt["mask_logits"]])
         if prompt["modality"] == "img":
@@ -313,7 +315,7 @@ def _prompt_encoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
 def _recorded_sight(model: Sam4d, arrays: Arrays) -> Sight:
     """What a recording says was seen, with features that come from nowhere."""
     voxelised = voxelise_like_release(_tensor(arrays["points_0"]))
-    levels = _levels(voxelised.voxels)
+    levels, maps = _levels(voxelised.voxels)
     camera = _camera(arrays)
     places = _tensor(arrays["pos_img"]).permute(1, 2, 0)
     picture = PictureSight(
@@ -327,7 +329,7 @@ def _recorded_sight(model: Sam4d, arrays: Arrays) -> Sight:
     sweep = SweepSight(
         voxelised,
         levels,
-        tuple(level.coarser(2, keep_incomplete=False).kernel_map for level in levels[:4]),
+        maps,
         torch.zeros_like(_tensor(arrays["pix_feat_pts"])),
         _tensor(arrays["pts_s1"]),
         _tensor(arrays["pts_s0"]),
@@ -380,7 +382,7 @@ def _with_last_axis(x: Tensor, modality: str) -> Tensor:
 
 def _memory_encoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
     voxelised: Voxelised = voxelise_like_release(_tensor(arrays["points"]))
-    levels = _levels(voxelised.voxels)
+    levels, maps = _levels(voxelised.voxels)
     logits = _tensor(arrays["img_mask_logits_quarter"])
     for axis, times in enumerate(case["expand"]["img_mask_logits_quarter"]):
         logits = logits.repeat_interleave(times, dim=axis)
@@ -390,8 +392,7 @@ def _memory_encoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
     image = model.image_memory(features.T.reshape(1, -1, side, side), mask)[0]
     on_points = torch.sigmoid(_tensor(arrays["pts_mask_logits"])[0, 0, :, 0])
     on_voxels = model.on_voxels(on_points * MASK_SCALE + MASK_SHIFT, voxelised)[:, None]
-    maps = [level.coarser(2, keep_incomplete=False).kernel_map for level in levels[:4]]
-    points = model.lidar_memory(_tensor(arrays["pts_feat"]), on_voxels, maps, levels[4])
+    points = model.lidar_memory(_tensor(arrays["pts_feat"]), on_voxels, list(maps), levels[4])
     if float(arrays["object_score_logits"]) <= 0:
         image, points = image + model.absent[0, :, None, None], points + model.absent
     yield "coords_s16", levels[4].cells.to(torch.int16)
