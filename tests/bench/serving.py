@@ -19,6 +19,7 @@ from backend.launcher.identity import Record
 from backend.launcher.places import Data
 from backend.launcher.ports import LOOPBACK, listening_socket
 from backend.launcher.up import address, answers, programs
+from tests.bench.memory import stated_kib
 
 if TYPE_CHECKING:
     from backend.scenes.models import Scene as SceneRow
@@ -42,11 +43,7 @@ class Process:
 
     def memory_mb(self, *, peak: bool = False) -> float:
         """Resident memory now, or the most since `forget_peak`."""
-        name = "VmHWM" if peak else "VmRSS"
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024 / 1e6
-        raise RuntimeError(f"process {self.pid} states no {name}")
+        return stated_kib(self.pid, "VmHWM" if peak else "VmRSS") * 1024 / 1e6
 
     def forget_peak(self) -> None:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
