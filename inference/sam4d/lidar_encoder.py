@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inference.sam4d.config import LidarEncoderConfig
-from inference.sam4d.sparse import Coarser, KernelMap, Voxels, convolve
+from inference.sam4d.sparse import KernelMap, Voxels, convolve
 
 
 @dataclass(frozen=True)
@@ -68,20 +68,26 @@ class LidarEncoder(nn.Module):
             outputs[level] = x
         return Pyramid(down.levels, down.maps, tuple(outputs))
 
+    def levels(self, voxels: Voxels) -> tuple[tuple[Voxels, ...], tuple[KernelMap, ...]]:
+        """The voxels of strides 1, 2, 4, 8, 16, and the maps from each to the next."""
+        levels, maps = [voxels], []
+        for _ in self.encoder:
+            coarser = levels[-1].coarser(2, keep_incomplete=self.config.keep_incomplete)
+            levels.append(coarser.voxels)
+            maps.append(coarser.kernel_map)
+        return tuple(levels), tuple(maps)
+
     def descend(self, voxels: Voxels, features: Tensor) -> Pyramid:
         """The encoder alone: 32, 32, 64, 128 and 256 channels."""
-        x, level = features, voxels
+        levels, maps = self.levels(voxels)
+        x = features
         for layer in self.conv_input:
-            x = layer(x, level.neighbours(3)) if isinstance(layer, SubmanifoldConv) else layer(x)
-        levels, maps, outputs = [level], [], [x]
-        for stage in self.encoder:
-            coarser = level.coarser(2, keep_incomplete=self.config.keep_incomplete)
-            level = coarser.voxels
-            x = stage(x, coarser)
-            levels.append(level)
-            maps.append(coarser.kernel_map)
+            x = layer(x, voxels.neighbours(3)) if isinstance(layer, SubmanifoldConv) else layer(x)
+        outputs = [x]
+        for stage, level, kernel_map in zip(self.encoder, levels[1:], maps, strict=True):
+            x = stage(x, level, kernel_map)
             outputs.append(x)
-        return Pyramid(tuple(levels), tuple(maps), tuple(outputs))
+        return Pyramid(levels, maps, tuple(outputs))
 
 
 class SparseConv(nn.Module):
@@ -165,11 +171,12 @@ class DownStage(nn.ModuleList):
     def __init__(self, width_in: int, width: int, blocks: int) -> None:
         super().__init__([StridedBlock(width_in, width_in), *_residuals(width_in, width, blocks)])
 
-    def forward(self, features: Tensor, coarser: Coarser) -> Tensor:
+    def forward(self, features: Tensor, voxels: Voxels, kernel_map: KernelMap) -> Tensor:
+        """voxels: of the coarser level.  kernel_map: to there."""
         down, *blocks = self
-        x: Tensor = down(features, coarser.kernel_map)
+        x: Tensor = down(features, kernel_map)
         for block in blocks:
-            x = block(x, coarser.voxels.neighbours(3))
+            x = block(x, voxels.neighbours(3))
         return x
 
 

@@ -19,7 +19,6 @@ from inference.sam4d.layers import Perceptron
 from inference.sam4d.lidar_encoder import (
     Interpolation,
     LidarEncoder,
-    Pyramid,
     SparseConv,
     Voxelised,
     interpolation,
@@ -68,6 +67,29 @@ class Camera:
     def rays(self, pixels: Tensor) -> Rays:
         """pixels: [..., 2] of the model's square picture."""
         return pixel_rays(pixels, self.image_from_model, self.lens, self.sweep_from_camera)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an encoder makes of a reading, at strides 16, 8 and 4, ready for the decoder.
+
+    Of pictures: [B, 256, h, w], [B, 64, 2h, 2w], [B, 32, 4h, 4w].  Of a sweep: [n16, 256],
+    [n8, 64], [n4, 32].
+    """
+
+    at16: Tensor
+    fine8: Tensor
+    fine4: Tensor
+
+
+@dataclass(frozen=True)
+class SweepCells:
+    """A sweep cut into voxels.  points: [N, 3].  levels, maps: see SweepSight."""
+
+    points: Tensor
+    voxelised: Voxelised
+    levels: tuple[Voxels, ...]
+    maps: tuple[KernelMap, ...]
 
 
 @dataclass(frozen=True)
@@ -203,38 +225,57 @@ class Sam4d(nn.Module):
 
     def look_at_picture(self, image: Tensor, camera: Camera) -> PictureSight:
         """image: [3, S, S], normalised."""
-        at4, at8, at16 = self.image_encoder(image[None])
-        side = at16.shape[-1]
-        rays = camera.rays(pixel_centres(side, STRIDE, device=image.device))
-        return PictureSight(
-            camera,
-            at16[0],
-            self.mask_decoder.conv_s1(at8),
-            self.mask_decoder.conv_s0(at4),
-            rays,
-            self.places.sine_of_grid(side) + self.places.shared(rays),
-        )
+        return self.picture_sight(self.picture_features(image[None]), camera)
 
     def look_at_sweep(self, points: Tensor) -> SweepSight:
         """points: [N, 3] metres, finite."""
+        cells = self.cells(points)
+        return self.sweep_sight(self.sweep_features(cells), cells)
+
+    def picture_features(self, images: Tensor) -> Features:
+        """The costly part of seeing pictures.  images: [B, 3, S, S], normalised."""
+        at4, at8, at16 = self.image_encoder(images)
+        return Features(at16, self.mask_decoder.conv_s1(at8), self.mask_decoder.conv_s0(at4))
+
+    def picture_sight(self, features: Features, camera: Camera) -> PictureSight:
+        """One picture's features (B = 1), and where its tokens look."""
+        side = features.at16.shape[-1]
+        rays = camera.rays(pixel_centres(side, STRIDE, device=features.at16.device))
+        places = self.places.sine_of_grid(side) + self.places.shared(rays)
+        return PictureSight(camera, features.at16[0], features.fine8, features.fine4, rays, places)
+
+    def cells(self, points: Tensor) -> SweepCells:
+        """A sweep cut into voxels, and their levels.  points: [N, 3] metres, finite."""
         quirks = self.config.quirks
         cell_m = self.lidar_encoder.config.cell_m
         voxelised = voxelise_like_release(points) if quirks.two_grids else voxelise(points, cell_m)
-        ones = torch.ones(len(voxelised.voxels), 1, device=points.device)
-        pyramid: Pyramid = self.lidar_encoder(voxelised.voxels, ones)
-        levels = pyramid.levels
-        interpolate = interpolation_like_release if quirks.wrong_interpolation else interpolation
-        centres = mean_of_points(points.float(), voxelised, levels[4], STRIDE)
+        return SweepCells(points.float(), voxelised, *self.lidar_encoder.levels(voxelised.voxels))
+
+    def sweep_features(self, cells: SweepCells) -> Features:
+        """The costly part of seeing a sweep."""
+        ones = torch.ones(len(cells.levels[0]), 1, device=cells.points.device)
+        _, _, at4, at8, at16 = self.lidar_encoder(cells.levels[0], ones).features
+        return Features(
+            at16, self.mask_decoder.conv_s1_pts(at8), self.mask_decoder.conv_s0_pts(at4)
+        )
+
+    def sweep_sight(self, features: Features, cells: SweepCells) -> SweepSight:
+        """A sweep's features, and where its voxels are."""
+        levels = cells.levels
+        interpolate = (
+            interpolation_like_release if self.config.quirks.wrong_interpolation else interpolation
+        )
+        centres = mean_of_points(cells.points, cells.voxelised, levels[4], STRIDE)
         return SweepSight(
-            voxelised,
+            cells.voxelised,
             levels,
-            pyramid.maps,
-            pyramid.features[4],
-            self.mask_decoder.conv_s1_pts(pyramid.features[3]),
-            self.mask_decoder.conv_s0_pts(pyramid.features[2]),
+            cells.maps,
+            features.at16,
+            features.fine8,
+            features.fine4,
             centres,
             self.places.of_points(centres),
-            interpolate(voxelised.places, levels[2], 4),
+            interpolate(cells.voxelised.places, levels[2], 4),
         )
 
     # --- answering -------------------------------------------------------------------------------
