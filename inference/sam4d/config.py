@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class LidarEncoderConfig:
     """A MinkUNet over voxels: four encoder stages down to stride 16, two decoder stages up to 4.
 
     cell_m: side of a voxel at stride 1.  encoder_widths: of the input layer and of each stage.
-    decoder_widths: at strides 8 and 4.  keep_incomplete: see Voxels.coarser.
+    decoder_widths: at strides 8 and 4.
     """
 
     cell_m: float = 0.15
@@ -48,18 +48,17 @@ class LidarEncoderConfig:
     encoder_blocks: tuple[int, int, int, int] = (3, 4, 6, 3)
     decoder_widths: tuple[int, int] = (256, 128)
     decoder_blocks: tuple[int, int] = (2, 2)
-    keep_incomplete: bool = True
 
 
 @dataclass(frozen=True)
 class Quirks:
-    """What the authors' release does that its paper does not say, each a switch.
+    """What the authors' release does that it should not, each a switch, with what we do instead.
 
-    True reproduces the release; `ours` has them all off. The numbers are those of the reference
-    sheet on which this implementation rests.
+    True reproduces the release. Numbers are those of the reference sheet on which this
+    implementation rests; decision 0013 says where each of its 27 went.
     """
 
-    # 1, 4: a first grid of 5 cm, cut towards 0, has cells of double width at 0.
+    # 1, 4: a first grid of 5 cm, cut towards 0, has cells of double width at 0; ours is one grid.
     two_grids: bool = True
     # 2: the last, incomplete cells of an axis are dropped, and the points in them see nothing.
     drop_incomplete: bool = True
@@ -69,28 +68,66 @@ class Quirks:
     one_frequency: bool = True
     # 7: the picture's prompts reach its decoder twice, which doubles their weight.
     image_tokens_twice: bool = True
-    # 8: masks in sweeps are drawn without a non-linearity.
+    # 8: masks in sweeps are drawn without a non-linearity, so two layers do the work of one.
     linear_in_sweep: bool = True
+    # 9: one point in the first reading counts as ambiguous, however many the others have.
+    first_reading_decides: bool = True
     # 10: point masks are interpolated between voxels four cells apart, with the wrong axes.
     wrong_interpolation: bool = True
-    # 11: memories are rounded to bfloat16.
+    # 11: memories are rounded to bfloat16, wherever and however they are kept.
     bfloat16_memory: bool = True
     # 13: prompts that are more than eight frames away are forgotten.
     forget_far_prompts: bool = True
+    # 14: a mask grows to full size in two steps when it is followed, in one when it is prompted.
+    two_ways_to_full_size: bool = True
+    # 24: a new click in a frame looks back at what that frame's own, worse mask left behind.
+    sees_own_past: bool = True
+    # 26: a track is also drawn in frames before its first prompt, from its future.
+    drawn_before_prompted: bool = True
+    # The sheet's other defects: where a track begins, no reading sees what the others see,
+    alone_when_prompted: bool = True
+    # a mask must be given in every reading; ours decodes those that were left out,
+    masks_everywhere: bool = True
+    # and a box seen from above lies flat at height 0; ours reaches over the points in it.
+    flat_boxes: bool = True
 
 
 RELEASE = Quirks()
-OURS = Quirks(*[False] * 9)
+OURS = Quirks(**{switch.name: False for switch in fields(Quirks)})
 
 
 @dataclass(frozen=True)
 class Sam4dConfig:
-    """side_px: pictures are squeezed to this square. memory_frames, pointers: how many of each a
-    frame looks back at.
+    """side_px: pictures are squeezed to this square, a multiple of 32.
+
+    width: channels past the encoders.  hidden: of the feed-forward layers of decoder and memory
+    attention.  heads: of the decoder.  memory_layers: of the memory attention.  memory_kernel:
+    side of the convolutions in the sweep's memory encoder.  memory_frames, pointers: how many of
+    each a frame looks back at.  prompted_frames: of those that were prompted it looks at the
+    nearest ones, which bounds what is kept of a track; None: all.
     """
 
     image: ImageEncoderConfig
     side_px: int = 768
+    lidar: LidarEncoderConfig = LidarEncoderConfig()
+    width: int = 256
+    hidden: int = 2048
+    heads: int = 8
+    memory_layers: int = 4
+    memory_kernel: int = 7
     memory_frames: int = 7
     pointers: int = 8
+    prompted_frames: int | None = 4
     quirks: Quirks = OURS
+
+    def __post_init__(self) -> None:
+        if self.lidar.encoder_widths[-1] != self.width:
+            raise ValueError(
+                f"the LiDAR encoder ends in {self.lidar.encoder_widths[-1]} channels, the model "
+                f"has {self.width}; they must be the same"
+            )
+
+
+def release(size: str = "small", side_px: int = 768) -> Sam4dConfig:
+    """The model as its authors published it, quirks and all.  size: a name in HIERA."""
+    return Sam4dConfig(HIERA[size], side_px, prompted_frames=None, quirks=RELEASE)

@@ -2,7 +2,7 @@
 
 B pictures, C channels, H x W tokens. Hiera (arXiv 2306.00989) is a plain vision transformer whose
 tokens are pooled between its stages and which attends within windows, except for a few blocks that
-see the whole picture. The neck (SAM 2, arXiv 2408.00714, section 4) makes 256 channels of each stage.
+see the whole picture. The neck (SAM 2, arXiv 2408.00714, section 4) makes W channels of each stage.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from torch import Tensor, nn
 
 from inference.sam4d.config import ImageEncoderConfig
 
-FEATURES = 256  # channels of everything past the encoders
 NORM_EPS = 1e-6
 
 
 class ImageEncoder(nn.Module):
     """RGB pictures -> pyramids of features at strides 4, 8 and 16."""
 
-    def __init__(self, config: ImageEncoderConfig) -> None:
+    def __init__(self, config: ImageEncoderConfig, width: int) -> None:
+        """width: channels of the features, W."""
         super().__init__()
         self.trunk = Trunk(config)
-        self.neck = Neck(config.widths)
+        self.neck = Neck(config.widths, width)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """images: [B, 3, S, S], normalised, S a multiple of 32.
 
-        Returns [B, 256, S/4, S/4], [B, 256, S/8, S/8], [B, 256, S/16, S/16].
+        Returns [B, W, S/4, S/4], [B, W, S/8, S/8], [B, W, S/16, S/16].
         """
         return self.neck(self.trunk(images))
 
@@ -148,12 +148,12 @@ class Perceptron(nn.Module):
 
 
 class Neck(nn.Module):
-    """A 1 x 1 convolution of each stage to 256 channels; only stride 16 hears of the coarsest."""
+    """A 1 x 1 convolution of each stage to W channels; only stride 16 hears of the coarsest."""
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    def __init__(self, stage_widths: tuple[int, ...], width: int) -> None:
         super().__init__()
         # From the coarsest level to the finest, as in the checkpoints.
-        self.convs = nn.ModuleList(Lateral(width) for width in reversed(widths))
+        self.convs = nn.ModuleList(Lateral(before, width) for before in reversed(stage_widths))
 
     def forward(self, stages: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         at32, at16, at8, at4 = (
@@ -164,9 +164,9 @@ class Neck(nn.Module):
 
 
 class Lateral(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width_in: int, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, FEATURES, kernel_size=1)
+        self.conv = nn.Conv2d(width_in, width, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(x)

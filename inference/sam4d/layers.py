@@ -28,9 +28,10 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(inner, width)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """query: [B, Q, C].  key, value: [B, K, C].  Returns [B, Q, C]."""
+        """query: [B or 1, Q, C].  key, value: [B or 1, K, C].  Returns [B, Q, C]."""
+        tracks = max(len(query), len(key))
         q, k, v = (
-            projected.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            projected.unflatten(-1, (self.heads, -1)).transpose(1, 2).expand(tracks, -1, -1, -1)
             for projected in (self.q_proj(query), self.k_proj(key), self.v_proj(value))
         )
         answer = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)

@@ -32,9 +32,10 @@ class Pyramid:
 class LidarEncoder(nn.Module):
     """Voxels with one feature each -> features at strides 4, 8 and 16."""
 
-    def __init__(self, config: LidarEncoderConfig) -> None:
+    def __init__(self, config: LidarEncoderConfig, *, keep_incomplete: bool = True) -> None:
+        """keep_incomplete: see Voxels.coarser."""
         super().__init__()
-        self.config = config
+        self.keep_incomplete = keep_incomplete
         first, *widths = config.encoder_widths
         self.conv_input = nn.Sequential(
             SubmanifoldConv(1, first), nn.BatchNorm1d(first), nn.ReLU(),
@@ -72,7 +73,7 @@ class LidarEncoder(nn.Module):
         """The voxels of strides 1, 2, 4, 8, 16, and the maps from each to the next."""
         levels, maps = [voxels], []
         for _ in self.encoder:
-            coarser = levels[-1].coarser(2, keep_incomplete=self.config.keep_incomplete)
+            coarser = levels[-1].coarser(2, keep_incomplete=self.keep_incomplete)
             levels.append(coarser.voxels)
             maps.append(coarser.kernel_map)
         return tuple(levels), tuple(maps)
@@ -134,7 +135,7 @@ class StridedBlock(nn.Module):
 
     def forward(self, features: Tensor, kernel_map: KernelMap) -> Tensor:
         conv, norm = self.net
-        return F.relu(norm(conv(features, kernel_map)))
+        return F.relu(over_rows(norm, conv(features, kernel_map)))
 
 
 class ResidualBlock(nn.Module):
@@ -196,6 +197,12 @@ class UpStage(nn.ModuleList):
         for block in residuals:
             x = block(x, voxels.neighbours(3))
         return x
+
+
+def over_rows(norm: nn.Module, x: Tensor) -> Tensor:
+    """A batch norm over the rows of several tracks: x is [n, C] or [n, B, C]."""
+    normed: Tensor = norm(x.flatten(0, -2))
+    return normed.unflatten(0, x.shape[:-1])
 
 
 def _residuals(width_in: int, width: int, count: int) -> list[ResidualBlock]:

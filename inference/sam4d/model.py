@@ -1,19 +1,21 @@
 """One frame in; masks and memory out.
 
-B tracks, h x w tokens of a picture, n voxels, N points. A frame is seen once (`look_at_*`); each
-track is then answered from what was seen, its prompts, and what the model remembers of it.
+B tracks, W channels, h x w tokens of a picture, n voxels, N points. A frame is seen once
+(`look_at_*`); tracks are then answered from what was seen, their prompts, and what the model
+remembers of them (`answer`), and what they look like there is packed for later frames (`remember`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inference.sam4d.config import LidarEncoderConfig, Sam4dConfig
+from inference.sam4d.config import Sam4dConfig
 from inference.sam4d.image_encoder import ImageEncoder
 from inference.sam4d.layers import Perceptron
 from inference.sam4d.lidar_encoder import (
@@ -37,13 +39,12 @@ from inference.sam4d.memory import (
     sine_of_times,
 )
 from inference.sam4d.position_encoding import (
-    CHANNELS,
     PositionEncoding,
     Rays,
     pixel_centres,
     pixel_rays,
 )
-from inference.sam4d.prompt_encoder import PADDING, ImagePrompts, LidarPrompts, exchange
+from inference.sam4d.prompt_encoder import PADDING, ImagePrompts, LidarPrompts
 from inference.sam4d.sparse import KernelMap, Voxels
 
 STRIDE = 16
@@ -73,8 +74,8 @@ class Camera:
 class Features:
     """What an encoder makes of a reading, at strides 16, 8 and 4, ready for the decoder.
 
-    Of pictures: [B, 256, h, w], [B, 64, 2h, 2w], [B, 32, 4h, 4w].  Of a sweep: [n16, 256],
-    [n8, 64], [n4, 32].
+    Of pictures: [P, W, h, w], [P, W/4, 2h, 2w], [P, W/8, 4h, 4w].  Of a sweep: [n16, W],
+    [n8, W/4], [n4, W/8].
     """
 
     at16: Tensor
@@ -94,7 +95,7 @@ class SweepCells:
 
 @dataclass(frozen=True)
 class PictureSight:
-    """at16: [256, h, w].  fine8, fine4: [1, 64, 2h, 2w], [1, 32, 4h, 4w].  places: [h, w, 256]."""
+    """at16: [W, h, w].  fine8, fine4: [1, W/4, 2h, 2w], [1, W/8, 4h, 4w].  places: [h, w, W]."""
 
     camera: Camera
     at16: Tensor
@@ -106,10 +107,11 @@ class PictureSight:
 
 @dataclass(frozen=True)
 class SweepSight:
-    """at16: [n16, 256].  fine8, fine4: [n8, 64], [n4, 32].  centres: [n16, 3], the mean of each
-    voxel's points.  places: [n16, 256].  levels, maps: strides 1, 2, 4, 8, 16 and between them.
+    """at16: [n16, W].  fine8, fine4: [n8, W/4], [n4, W/8].  centres: [n16, 3], the mean of each
+    voxel's points.  places: [n16, W].  points: [N, 3].  levels, maps: strides 1, 2, 4, 8, 16 and between them.
     """
 
+    points: Tensor
     voxelised: Voxelised
     levels: tuple[Voxels, ...]
     maps: tuple[KernelMap, ...]
@@ -122,75 +124,142 @@ class SweepSight:
 
 
 @dataclass(frozen=True)
+class Whereabouts:
+    """Where the tokens of a frame's readings are, for frames that look back at it.
+
+    rays: of a picture's tokens [h, w], of a sweep's voxels [n16].  world_from_sweep: [4, 4] float64.
+    """
+
+    rays: Mapping[str, Rays]
+    world_from_sweep: Tensor
+
+    def seen_from(self, other: Whereabouts) -> Tensor:
+        """other_from_this: [4, 4] float64."""
+        return torch.linalg.inv(other.world_from_sweep) @ self.world_from_sweep
+
+
+@dataclass(frozen=True)
 class Sight:
-    """Everything that was seen in one frame. world_from_sweep: [4, 4] float64."""
+    """Everything that was seen in one frame. world_from_sweep: [4, 4] float64.
+
+    derived: what the model worked out from it for any track, kept for the next one.
+    """
 
     pictures: Mapping[str, PictureSight]
     sweep: SweepSight | None
     world_from_sweep: Tensor
+    derived: dict[str, Tensor] = field(default_factory=dict, compare=False)
+
+    @property
+    def readings(self) -> list[str]:
+        """The cameras, then the sweep."""
+        return [*self.pictures, *([SWEEP] if self.sweep is not None else [])]
+
+    @cached_property
+    def whereabouts(self) -> Whereabouts:
+        rays = {name: picture.rays for name, picture in self.pictures.items()}
+        if self.sweep is not None:
+            rays[SWEEP] = Rays.through_points(self.sweep.centres)
+        return Whereabouts(rays, self.world_from_sweep)
+
+    def tokens(self, name: str) -> Tensor:
+        """What was seen in a reading: [N, W]."""
+        if name == SWEEP:
+            assert self.sweep is not None
+            return self.sweep.at16
+        return self.pictures[name].at16.flatten(1).T
+
+    def places(self, name: str) -> Tensor:
+        """The encodings of where its tokens are: [N, W]."""
+        if name == SWEEP:
+            assert self.sweep is not None
+            return self.sweep.places
+        return self.pictures[name].places.flatten(0, 1)
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """Of one track in one frame, by reading (a camera's name or SWEEP).
+    """Of B tracks in one frame, by reading (a camera's name or SWEEP); all of one kind and number.
 
-    points: coordinates [P, 2] px of the model's picture or [P, 3] metres, and labels [P].
-    masks: logits at stride 4, [S/4, S/4] or [n4].
+    points: coordinates [B, P, 2] px of the model's picture or [B, P, 3] metres, and labels [B, P].
+    masks: logits at stride 4, [B, S/4, S/4] or [B, n4].
     """
 
     points: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     masks: Mapping[str, Tensor] = field(default_factory=dict)
 
-    @property
-    def is_ambiguous(self) -> bool:
-        """At most one point: several masks are offered (quirk 9: of the first reading only)."""
-        first = next(iter(self.points.values()), None)
-        return first is None or len(first[1]) <= 1
+    def are_ambiguous(self, *, first_reading_decides: bool) -> bool:
+        """At most one point: then several masks are offered, and the best one is taken."""
+        counts = [labels.shape[1] for _, labels in self.points.values()]
+        return sum(counts[:1] if first_reading_decides else counts) <= 1
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one track in one reading.
+    """Of B tracks in one reading.
 
-    low: logits at stride 4, [S/4, S/4] or [n4].  high: [S, S] or [N].  iou: estimated.
-    pointer: [256].  object_logit: above 0 where the object is there.
+    low: logits at stride 4, [B, S/4, S/4] or [B, n4].  iou: [B], estimated.  pointer: [B, W].
+    object_logit: [B], above 0 where the object is there.  given: logits [B, S, S] or [B, N] of
+    masks that were given; None where they follow from `low`.
     """
 
     low: Tensor
-    high: Tensor
     iou: Tensor
     pointer: Tensor
     object_logit: Tensor
+    given: Tensor | None = None
+
+    def of(self, track: int) -> Answer:
+        """Of one of the tracks, alone; nothing of the others is kept alive."""
+        row = slice(track, track + 1)
+        given = None if self.given is None else self.given[row].clone()
+        return Answer(
+            self.low[row].clone(),
+            self.iou[row].clone(),
+            self.pointer[row].clone(),
+            self.object_logit[row].clone(),
+            given,
+        )
+
+
+Answers = Mapping[str, Answer]  # by reading
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Of one track in one frame: by reading, tokens [M, 256] and the pointer [256]."""
+    """Of one track in one frame: by reading, tokens [M, W] and the pointer [W]."""
 
     tokens: Mapping[str, Tensor]
     pointers: Mapping[str, Tensor]
+    where: Whereabouts
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """A memory as a later frame looks back at it.
+    """What B tracks keep of one frame, as a later frame looks back at it.
 
-    row: of the temporal embedding.  now_from_then: [4, 4] float64.
+    places: by reading, where its tokens are now, [M, W].  row: of the temporal embedding.
     """
 
-    memory: Memory
-    sight: Sight
+    memories: Sequence[Memory]
+    places: Mapping[str, Tensor]
     row: int
-    now_from_then: Tensor
 
 
 @dataclass(frozen=True)
 class Pointed:
-    """A pointer's memory, how long ago as a share of the longest time, and the motion since."""
+    """The pointers that B tracks keep of one frame.  place: when and where that was, [W]."""
 
-    memory: Memory
-    ago: float
-    now_from_then: Tensor
+    memories: Sequence[Memory]
+    place: Tensor
+
+
+@dataclass(frozen=True)
+class Past:
+    """What B tracks look back at."""
+
+    remembered: Sequence[Remembered]
+    pointed: Sequence[Pointed] = ()
 
 
 class Sam4d(nn.Module):
@@ -199,25 +268,23 @@ class Sam4d(nn.Module):
     def __init__(self, config: Sam4dConfig) -> None:
         super().__init__()
         self.config = config
-        quirks = config.quirks
-        self.image_encoder = ImageEncoder(config.image)
-        self.lidar_encoder = LidarEncoder(
-            LidarEncoderConfig(keep_incomplete=not quirks.drop_incomplete)
-        )
-        self.places = PositionEncoding(one_frequency=quirks.one_frequency)
-        self.image_prompts = ImagePrompts()
-        self.lidar_prompts = LidarPrompts()
-        self.mask_decoder = MaskDecoder(linear_in_sweep=quirks.linear_in_sweep)
-        self.pointer_proj = Perceptron(CHANNELS, CHANNELS, CHANNELS, CHANNELS)
-        self.pointer_time = nn.Linear(CHANNELS, CHANNELS)
-        self.no_pointer = nn.Parameter(torch.zeros(1, CHANNELS))
-        self.image_memory = ImageMemoryEncoder()
-        self.lidar_memory = LidarMemoryEncoder()
-        self.memory_attention = MemoryAttention()
-        self.motion = MotionEncoder()
-        self.frame_embedding = nn.Parameter(torch.zeros(config.memory_frames, 1, 1, CHANNELS))
-        self.no_memory = nn.Parameter(torch.zeros(1, 1, CHANNELS))
-        self.absent = nn.Parameter(torch.zeros(1, CHANNELS))
+        quirks, width = config.quirks, config.width
+        self.image_encoder = ImageEncoder(config.image, width)
+        self.lidar_encoder = LidarEncoder(config.lidar, keep_incomplete=not quirks.drop_incomplete)
+        self.places = PositionEncoding(width, one_frequency=quirks.one_frequency)
+        self.image_prompts = ImagePrompts(width)
+        self.lidar_prompts = LidarPrompts(width)
+        self.mask_decoder = MaskDecoder(config)
+        self.pointer_proj = Perceptron(width, width, width, width)
+        self.pointer_time = nn.Linear(width, width)
+        self.no_pointer = nn.Parameter(torch.zeros(1, width))
+        self.image_memory = ImageMemoryEncoder(width)
+        self.lidar_memory = LidarMemoryEncoder(width, config.memory_kernel)
+        self.memory_attention = MemoryAttention(width, config.hidden, config.memory_layers)
+        self.motion = MotionEncoder(width)
+        self.frame_embedding = nn.Parameter(torch.zeros(config.memory_frames, 1, 1, width))
+        self.no_memory = nn.Parameter(torch.zeros(1, 1, width))
+        self.absent = nn.Parameter(torch.zeros(1, width))
         self.image_mask_down = nn.Conv2d(1, 1, kernel_size=4, stride=4)
         self.lidar_mask_down = SparseConv(64, 1, 1, bias=True)
 
@@ -233,12 +300,12 @@ class Sam4d(nn.Module):
         return self.sweep_sight(self.sweep_features(cells), cells)
 
     def picture_features(self, images: Tensor) -> Features:
-        """The costly part of seeing pictures.  images: [B, 3, S, S], normalised."""
+        """The costly part of seeing pictures.  images: [P, 3, S, S], normalised."""
         at4, at8, at16 = self.image_encoder(images)
         return Features(at16, self.mask_decoder.conv_s1(at8), self.mask_decoder.conv_s0(at4))
 
     def picture_sight(self, features: Features, camera: Camera) -> PictureSight:
-        """One picture's features (B = 1), and where its tokens look."""
+        """One picture's features (P = 1), and where its tokens look."""
         side = features.at16.shape[-1]
         rays = camera.rays(pixel_centres(side, STRIDE, device=features.at16.device))
         places = self.places.sine_of_grid(side) + self.places.shared(rays)
@@ -247,7 +314,7 @@ class Sam4d(nn.Module):
     def cells(self, points: Tensor) -> SweepCells:
         """A sweep cut into voxels, and their levels.  points: [N, 3] metres, finite."""
         quirks = self.config.quirks
-        cell_m = self.lidar_encoder.config.cell_m
+        cell_m = self.config.lidar.cell_m
         voxelised = voxelise_like_release(points) if quirks.two_grids else voxelise(points, cell_m)
         return SweepCells(points.float(), voxelised, *self.lidar_encoder.levels(voxelised.voxels))
 
@@ -267,6 +334,7 @@ class Sam4d(nn.Module):
         )
         centres = mean_of_points(cells.points, cells.voxelised, levels[4], STRIDE)
         return SweepSight(
+            cells.points,
             cells.voxelised,
             levels,
             cells.maps,
@@ -280,86 +348,151 @@ class Sam4d(nn.Module):
 
     # --- answering -------------------------------------------------------------------------------
 
-    def answer(
-        self,
-        sight: Sight,
-        prompts: Prompts,
-        remembered: Sequence[Remembered] | None,
-        pointed: Sequence[Pointed] = (),
-    ) -> dict[str, Answer]:
-        """A track's masks in every reading of a frame.
+    def answer(self, sight: Sight, prompts: Prompts, past: Past | None) -> dict[str, Answer]:
+        """The tracks' masks in every reading of a frame.
 
-        remembered: None where the track begins (its first prompted frame): then the features are
-        what was seen, without a look back.
+        past: None where the tracks begin, in their first prompted frame.
         """
-        features = {
-            name: self._features(name, sight, remembered, pointed) for name in readings(sight)
+        features = {name: self._features(name, sight, past) for name in sight.readings}
+        decides = self.config.quirks.first_reading_decides
+        ambiguous = prompts.are_ambiguous(first_reading_decides=decides)
+        return self.decode(sight, prompts, features, ambiguous=ambiguous)
+
+    def answer_masks(
+        self, sight: Sight, masks: Mapping[str, Tensor], past: Past | None = None
+    ) -> dict[str, Answer]:
+        """Tracks whose masks are given in some readings, as 0 and 1: [B, S, S] and [B, N].
+
+        These masks are taken as they are; the decoder only makes their pointers. In the other
+        readings points drawn from the masks are the prompts.
+        """
+        given = Prompts(masks={name: self._shrunk(masks[name], sight, name) for name in masks})
+        seen = {name: sight.tokens(name)[None] for name in masks}
+        answers = {
+            name: self._taken(name, masks[name].float(), decoded, sight)
+            for name, decoded in self.decode(sight, given, seen, ambiguous=False).items()
         }
-        return self.decode(sight, prompts, features, ambiguous=prompts.is_ambiguous)
+        others = [name for name in sight.readings if name not in masks]
+        if others:
+            points = {name: self._drawn(name, masks[name], sight) for name in masks}
+            features = {name: self._features(name, sight, past) for name in others}
+            answers |= self.decode(sight, Prompts(points), features, ambiguous=False)
+        return {name: answers[name] for name in sight.readings if name in answers}
 
-    def _features(
-        self,
-        name: str,
-        sight: Sight,
-        remembered: Sequence[Remembered] | None,
-        pointed: Sequence[Pointed],
-    ) -> Tensor:
-        """[N, 256] of a reading, after a look back at the memories."""
-        seen = _tokens_seen(name, sight)
-        if remembered is None:
-            return seen + self.no_memory[0]
-        memory, places = self._look_back(name, sight, remembered, pointed)
-        mixed: Tensor = self.memory_attention(
-            seen[None], _places_seen(name, sight)[None], memory[None], places[None]
+    def _taken(self, name: str, mask: Tensor, decoded: Answer, sight: Sight) -> Answer:
+        logits = mask * MASK_SCALE + MASK_SHIFT
+        is_there = mask.flatten(1).any(dim=1)
+        return Answer(
+            self._low(logits, sight, name),
+            torch.ones_like(decoded.iou),
+            torch.where(is_there[:, None], decoded.pointer, self.no_pointer),
+            torch.where(is_there, 10.0, -10.0),
+            given=logits,
         )
-        return mixed[0]
 
-    def _look_back(
-        self,
-        name: str,
-        sight: Sight,
-        remembered: Sequence[Remembered],
-        pointed: Sequence[Pointed],
-    ) -> tuple[Tensor, Tensor]:
-        """All that a reading attends to, and where it is: each [M, 256].
+    def _drawn(self, name: str, masks: Tensor, sight: Sight) -> tuple[Tensor, Tensor]:
+        """Three points of each mask: coordinates [B, 3, 2 or 3] and labels [B, 3]."""
+        if name == SWEEP:
+            assert sight.sweep is not None
+            coordinates = sight.sweep.points
+        else:
+            coordinates = pixel_centres(masks.shape[-1], 1, device=masks.device).flatten(0, 1)
+        drawn = [points_within(coordinates[mask.flatten().bool()]) for mask in masks]
+        return torch.stack([where for where, _ in drawn]), torch.stack(
+            [label for _, label in drawn]
+        )
+
+    def _features(self, name: str, sight: Sight, past: Past | None) -> Tensor:
+        """[B or 1, N, W] of a reading, after a look back at the memories."""
+        if past is None:
+            return self._fresh(name, sight)
+        tokens, places = self._look_back(name, sight, past)
+        return self._mixed(name, sight, tokens, places)
+
+    def _fresh(self, name: str, sight: Sight) -> Tensor:
+        """[1, N, W] of a reading where tracks begin, the same for all of them."""
+        kept = f"fresh {name}"
+        if kept not in sight.derived:
+            if self.config.quirks.alone_when_prompted:
+                fresh = sight.tokens(name)[None] + self.no_memory
+            else:
+                others = self._looked_at(name, sight.readings, now=True)
+                tokens = [self.no_memory[0], *(sight.tokens(other) for other in others)]
+                nowhere = torch.zeros_like(self.no_memory[0])
+                places = [nowhere, *(sight.places(other) for other in others)]
+                fresh = self._mixed(name, sight, torch.cat(tokens)[None], torch.cat(places))
+            sight.derived[kept] = fresh
+        return sight.derived[kept]
+
+    def _mixed(self, name: str, sight: Sight, tokens: Tensor, places: Tensor) -> Tensor:
+        """tokens: [B, M, W] that a reading looks at, and their places [M, W].  Returns [B, N, W]."""
+        mixed: Tensor = self.memory_attention(
+            sight.tokens(name)[None], sight.places(name)[None], tokens, places[None]
+        )
+        return mixed
+
+    @staticmethod
+    def _looked_at(name: str, readings: Sequence[str], *, now: bool) -> list[str]:
+        """Whose tokens a reading looks at: memories, or what the others see now.
+
+        The sweep looks at all pictures. A picture looks at itself and at the sweep, which joins the
+        cameras in 3D: its work does not grow with their number. Without a sweep it looks at all.
+        """
+        joined_by_sweep = name != SWEEP and SWEEP in readings
+        looked_at = [name, SWEEP] if joined_by_sweep else readings
+        return [other for other in readings if other in looked_at and not (now and other == name)]
+
+    def _look_back(self, name: str, sight: Sight, past: Past) -> tuple[Tensor, Tensor]:
+        """All that a reading attends to, [B, M, W], and where it is, [M, W].
 
         Memories of each reading with its pointers, then what the other readings see now.
         """
         tokens: list[Tensor] = []
         places: list[Tensor] = []
-        for reading in readings(sight):
-            for each in remembered:
-                if reading in each.memory.tokens:
-                    tokens.append(each.memory.tokens[reading])
-                    places.append(self._places_then(reading, each))
-            for pointer in pointed:
-                if reading in pointer.memory.pointers:
-                    tokens.append(pointer.memory.pointers[reading][None])
-                    places.append(self._place_of_pointer(pointer)[None])
-        for other in readings(sight):
-            if other != name:
-                tokens.append(_tokens_seen(other, sight))
-                places.append(_places_seen(other, sight))
-        return torch.cat(tokens), torch.cat(places)
+        known = [*sight.readings]
+        for each in past.remembered:
+            known += [reading for reading in each.places if reading not in known]
+        looked_at = self._looked_at(name, known, now=False)
+        for reading in known:
+            for each in past.remembered if reading in looked_at else ():
+                if reading in each.places:
+                    tokens.append(torch.stack([kept.tokens[reading] for kept in each.memories]))
+                    places.append(each.places[reading] + self.frame_embedding[each.row, 0, 0])
+            for pointed in past.pointed:
+                if reading in pointed.memories[0].pointers:
+                    pointers = [kept.pointers[reading] for kept in pointed.memories]
+                    tokens.append(torch.stack(pointers)[:, None])
+                    places.append(pointed.place[None])
+        tracks = len(tokens[0]) if tokens else 1
+        for other in self._looked_at(name, sight.readings, now=True):
+            tokens.append(sight.tokens(other).expand(tracks, -1, -1))
+            places.append(sight.places(other))
+        if not tokens:
+            return self.no_memory, torch.zeros_like(self.no_memory[0])
+        return torch.cat(tokens, dim=1), torch.cat(places)
 
-    def _places_then(self, reading: str, each: Remembered) -> Tensor:
-        """Where a memory's tokens are now: [M, 256]."""
-        row = self.frame_embedding[each.row, 0, 0]
-        if reading == SWEEP:
-            assert each.sight.sweep is not None
-            centres = Rays.through_points(each.sight.sweep.centres).moved(each.now_from_then)
-            own = self.places.fourier(centres.origins)
-            return self._rounded(own) + self.places.shared(centres) + row
-        picture = each.sight.pictures[reading]
-        side = picture.places.shape[0]
-        own = self._rounded(self.places.sine_of_grid(side))
-        shared = self.places.shared(picture.rays.moved(each.now_from_then))
-        return (own + shared + row).flatten(0, 1)
+    def places_then(self, where: Whereabouts, now_from_then: Tensor) -> dict[str, Tensor]:
+        """Where a frame's tokens are, for a frame that looks back: by reading, [M, W].
 
-    def _place_of_pointer(self, pointer: Pointed) -> Tensor:
-        ago = torch.tensor([pointer.ago], device=self.no_pointer.device)
-        place: Tensor = self.pointer_time(sine_of_times(ago))[0]
-        return place + self.motion(pointer.now_from_then)
+        now_from_then: [4, 4] float64.
+        """
+        places = {}
+        for name, rays in where.rays.items():
+            moved = rays.moved(now_from_then)
+            if name == SWEEP:
+                own = self.places.fourier(moved.origins)
+            else:
+                own = self.places.sine_of_grid(rays.origins.shape[0])
+            places[name] = (self._rounded(own) + self.places.shared(moved)).reshape(
+                -1, self.config.width
+            )
+        return places
+
+    def place_of_pointer(self, ago: float, now_from_then: Tensor) -> Tensor:
+        """[W].  ago: how long ago the pointer was made, as a share of the longest time."""
+        share = torch.tensor([ago], device=self.no_pointer.device)
+        place: Tensor = self.pointer_time(sine_of_times(share, self.config.width))[0]
+        return place + self.motion(now_from_then)
 
     def _rounded(self, x: Tensor) -> Tensor:
         return x.bfloat16().to(x.dtype) if self.config.quirks.bfloat16_memory else x
@@ -367,58 +500,65 @@ class Sam4d(nn.Module):
     def decode(
         self, sight: Sight, prompts: Prompts, features: Mapping[str, Tensor], *, ambiguous: bool
     ) -> dict[str, Answer]:
-        """features: of each reading, [N, 256]."""
+        """features: of the readings that are asked for, [B or 1, N, W]."""
         tokens = self.prompt_tokens(sight, prompts)
-        answers = {}
-        for name in readings(sight):
-            offered = self.candidates(name, sight, prompts, features[name], tokens[name])
-            answers[name] = self._chosen(offered, ambiguous, sight, name)
-        return answers
+        return {
+            name: self._chosen(
+                self.candidates(name, sight, prompts, asked, tokens[name]), ambiguous
+            )
+            for name, asked in features.items()
+        }
 
     def candidates(
         self, name: str, sight: Sight, prompts: Prompts, features: Tensor, tokens: Tensor
     ) -> Candidates:
-        """What the decoder offers for one reading.  features: [N, 256].  tokens: [1, T, 256]."""
+        """What the decoder offers for one reading.
+
+        features: [B or 1, N, W].  tokens: [B or 1, T, W].
+        """
         if name == SWEEP:
             return self._in_sweep(sight, prompts, features, tokens)
         return self._in_picture(name, sight.pictures[name], prompts, features, tokens)
 
     def prompt_tokens(self, sight: Sight, prompts: Prompts) -> dict[str, Tensor]:
-        """Each reading's tokens, its own first: [1, T, 256]."""
-        own = {name: self._own_tokens(name, sight, prompts) for name in readings(sight)}
-        if len(sight.pictures) != 1 or sight.sweep is None:
-            return {
-                name: torch.cat([own[name], *(t for other, t in own.items() if other != name)], 1)
-                for name in own
-            }
-        (camera,) = sight.pictures
+        """Each reading's tokens, its own first, then those of the others: [B or 1, T, W]."""
+        own = {name: self._own_tokens(name, sight, prompts) for name in sight.readings}
+        tracks = max((len(tokens) for tokens in own.values()), default=1)
+        own = {name: tokens.expand(tracks, -1, -1) for name, tokens in own.items()}
         twice = self.config.quirks.image_tokens_twice
-        picture, sweep = exchange(own[camera], own[SWEEP], image_tokens_twice=twice)
-        return {camera: picture, SWEEP: sweep}
+        return {
+            name: torch.cat(
+                [own[name], *(t for other, t in own.items() if other != name)]
+                + ([own[name]] if twice and name != SWEEP else []),
+                dim=1,
+            )
+            for name in own
+        }
 
     def _own_tokens(self, name: str, sight: Sight, prompts: Prompts) -> Tensor:
         encoder = self.lidar_prompts if name == SWEEP else self.image_prompts
         device = self.no_memory.device
         if name not in prompts.points:
-            nowhere = torch.zeros(1, 1, CHANNELS, device=device)
-            return encoder.tokens(nowhere, torch.full((1, 1), PADDING, device=device))
+            return encoder.tokens(
+                torch.zeros_like(self.no_memory), torch.full((1, 1), PADDING, device=device)
+            )
         where, labels = prompts.points[name]
         if name == SWEEP:
             encodings = self.places.of_points(where)
         else:
             rays = sight.pictures[name].camera.rays(where)
             encodings = self.places.of_pixels(where, rays, self.config.side_px)
-        return encoder.tokens(encodings[None], labels[None])
+        return encoder.tokens(encodings, labels)
 
     def _in_picture(
         self, name: str, seen: PictureSight, prompts: Prompts, features: Tensor, tokens: Tensor
     ) -> Candidates:
         side = seen.at16.shape[-1]
         if name in prompts.masks:
-            dense = self.image_prompts.dense(prompts.masks[name][None, None])
+            dense = self.image_prompts.dense(prompts.masks[name][:, None])
         else:
             dense = self.image_prompts.no_mask_embed.weight[..., None, None]
-        grid = features.T.unflatten(1, (side, side))[None] + dense
+        grid = features.transpose(1, 2).unflatten(2, (side, side)) + dense
         return self.mask_decoder.in_picture(grid, seen.places, tokens, seen.fine8, seen.fine4)
 
     def _in_sweep(
@@ -427,144 +567,164 @@ class Sam4d(nn.Module):
         seen = sight.sweep
         assert seen is not None
         if SWEEP in prompts.masks:
-            mask = prompts.masks[SWEEP][:, None]
-            dense = self.lidar_prompts.dense(mask, seen.maps[2], seen.maps[3])
+            mask = prompts.masks[SWEEP].T[..., None]
+            dense = self.lidar_prompts.dense(mask, seen.maps[2], seen.maps[3]).transpose(0, 1)
         else:
             dense = self.lidar_prompts.no_mask_embed.weight
         return self.mask_decoder.in_sweep(
-            (features + dense)[None], seen.places, tokens, seen.fine8, seen.fine4,
+            features + dense, seen.places, tokens, seen.fine8, seen.fine4,
             seen.maps[2], seen.maps[3],
         )  # fmt: skip
 
-    def _chosen(self, candidates: Candidates, ambiguous: bool, sight: Sight, name: str) -> Answer:
-        best = 1 + int(candidates.ious[0, 1:].argmax())
-        token = best if ambiguous else 0
-        mask = token
-        if not ambiguous and _stability(candidates.masks[0, 0]) < STABLE_FROM:
-            mask = best
-        object_logit = candidates.object_logits[0, 0]
+    def _chosen(self, candidates: Candidates, ambiguous: bool) -> Answer:
+        """One mask a track: the best of the last three, or the first where it is stable."""
+        best = 1 + candidates.ious[:, 1:].argmax(dim=1)
+        rows = torch.arange(len(best), device=best.device)
+        token = best if ambiguous else torch.zeros_like(best)
+        unstable = _stability(candidates.masks[:, 0]) < STABLE_FROM
+        mask = torch.where(unstable, best, token)
+        object_logit = candidates.object_logits[:, 0]
         is_there = object_logit > 0
-        low = torch.where(is_there, candidates.masks[0, mask], ABSENT)
-        pointer = self.pointer_proj(candidates.tokens[0, token])
-        pointer = torch.where(is_there, pointer, self.no_pointer[0])
-        high = self.high(low, sight, name)
-        return Answer(low, high, candidates.ious[0, mask], pointer, object_logit)
+        low = candidates.masks[rows, mask]
+        pointer = self.pointer_proj(candidates.tokens[rows, token])
+        return Answer(
+            torch.where(is_there.reshape(-1, *[1] * (low.ndim - 1)), low, ABSENT),
+            candidates.ious[rows, mask],
+            torch.where(is_there[:, None], pointer, self.no_pointer),
+            object_logit,
+        )
 
-    def high(self, low: Tensor, sight: Sight, name: str) -> Tensor:
-        """Logits at stride 4 -> [S, S] of the model's picture, or [N] of the points."""
+    def high(self, answer: Answer, sight: Sight, name: str) -> Tensor:
+        """Logits of the model's picture, [B, S, S], or of the points, [B, N]."""
+        if answer.given is not None:
+            return answer.given
         if name == SWEEP:
             assert sight.sweep is not None
-            return sight.sweep.to_points(low[:, None])[:, 0]
-        side = self.config.side_px
-        return F.interpolate(low[None, None], size=(side, side), mode="bilinear")[0, 0]
+            return sight.sweep.to_points(answer.low.T).T
+        return _resized(answer.low, (self.config.side_px, self.config.side_px))
 
-    def answer_masks(self, sight: Sight, masks: Mapping[str, Tensor]) -> dict[str, Answer]:
-        """A track whose masks are given, as 0 and 1: [S, S] and [N].
+    def full_size(
+        self, answer: Answer, sight: Sight, name: str, size: tuple[int, int], *, prompted: bool
+    ) -> Tensor:
+        """Logits of a camera's picture as it was recorded: [B, height, width].
 
-        The masks are taken as they are; the decoder only makes their pointers.
+        prompted: the answer was given to prompts in this frame, not while following (quirk 14).
         """
-        prompts = Prompts(masks={name: self._shrunk(masks[name], sight, name) for name in masks})
-        seen = {name: _tokens_seen(name, sight) for name in masks}
-        answers = {}
-        for name, decoded in self.decode(sight, prompts, seen, ambiguous=False).items():
-            mask = masks[name].float()
-            high = mask * MASK_SCALE + MASK_SHIFT
-            is_there = mask.any()
-            answers[name] = Answer(
-                self._low(high, sight, name),
-                high,
-                torch.ones((), device=mask.device),
-                torch.where(is_there, decoded.pointer, self.no_pointer[0]),
-                torch.where(is_there, 10.0, -10.0),
-            )
-        return answers
+        in_one_step = prompted or not self.config.quirks.two_ways_to_full_size
+        return _resized(answer.low if in_one_step else self.high(answer, sight, name), size)
 
-    def _shrunk(self, mask: Tensor, sight: Sight, name: str) -> Tensor:
-        """A mask prompt at stride 4, for the decoder."""
+    def _shrunk(self, masks: Tensor, sight: Sight, name: str) -> Tensor:
+        """Mask prompts at stride 4, for the decoder: [B, S/4, S/4] or [B, n4]."""
         if name != SWEEP:
-            shrunk: Tensor = self.image_mask_down(mask[None, None].float())
-            return shrunk[0, 0]
+            shrunk: Tensor = self.image_mask_down(masks[:, None].float())
+            return shrunk[:, 0]
         seen = sight.sweep
         assert seen is not None
-        keep_incomplete = self.lidar_encoder.config.keep_incomplete
-        coarser = seen.levels[0].coarser(4, keep_incomplete=keep_incomplete)
-        values = self.on_voxels(mask.float(), seen.voxelised)[:, None]
-        made = self.lidar_mask_down(values, coarser.kernel_map)
+        coarser = seen.levels[0].coarser(4, keep_incomplete=self.lidar_encoder.keep_incomplete)
+        values = self.on_voxels(masks.float(), seen.voxelised)[..., None]
+        made = self.lidar_mask_down(values, coarser.kernel_map)[..., 0]
         # Quirk 22: dropping incomplete cells once by 4 or twice by 2 is not always the same.
         rows = coarser.voxels.rows_of(seen.levels[2].cells)
         assert self.lidar_mask_down.bias is not None
-        return torch.where(rows >= 0, made[rows.clamp(min=0), 0], self.lidar_mask_down.bias)
+        kept = torch.where((rows >= 0)[:, None], made[rows.clamp(min=0)], self.lidar_mask_down.bias)
+        return kept.T
 
-    def _low(self, high: Tensor, sight: Sight, name: str) -> Tensor:
+    def _low(self, logits: Tensor, sight: Sight, name: str) -> Tensor:
         """Given logits at stride 4: smoothed, or the mean of each voxel's points."""
         if name != SWEEP:
-            side = high.shape[-1] // 4
-            return F.interpolate(
-                high[None, None], size=(side, side), mode="bilinear", antialias=True
-            )[0, 0]
+            side = logits.shape[-1] // 4
+            return _resized(logits, (side, side), antialias=True)
         seen = sight.sweep
         assert seen is not None
-        return mean_of_points(high[:, None], seen.voxelised, seen.levels[2], 4)[:, 0]
+        return mean_of_points(logits.T, seen.voxelised, seen.levels[2], 4).T
 
     # --- remembering -----------------------------------------------------------------------------
 
-    def remember(self, sight: Sight, answers: Mapping[str, Answer]) -> Memory:
-        """Pack a frame's masks and features for later frames."""
-        tokens = {}
-        for name, answer in answers.items():
-            mask = torch.sigmoid(answer.high) * MASK_SCALE + MASK_SHIFT
-            if name == SWEEP:
-                seen = sight.sweep
-                assert seen is not None
-                packed = self.lidar_memory(
-                    seen.at16,
-                    self.on_voxels(mask, seen.voxelised)[:, None],
-                    list(seen.maps),
-                    seen.levels[4],
-                )
-            else:
-                picture = sight.pictures[name]
-                packed = self.image_memory(picture.at16[None], mask[None, None])[0].flatten(1).T
-            if answer.object_logit <= 0:
-                packed = packed + self.absent
-            tokens[name] = self._rounded(packed)
-        return Memory(tokens, {name: answer.pointer for name, answer in answers.items()})
+    def remember(self, sight: Sight, answers: Answers) -> list[Memory]:
+        """Pack a frame's masks and features for later frames: one memory a track."""
+        by_reading = {
+            name: self._packed_tracks(name, answer, sight) for name, answer in answers.items()
+        }
+        tracks = len(next(iter(answers.values())).iou)
+        return [
+            Memory(
+                {name: tokens[track] for name, tokens in by_reading.items()},
+                {name: answer.pointer[track] for name, answer in answers.items()},
+                sight.whereabouts,
+            )
+            for track in range(tracks)
+        ]
+
+    def _packed_tracks(self, name: str, answer: Answer, sight: Sight) -> list[Tensor]:
+        """Each track's tokens [M, W]. Tracks that are not there share theirs, in this frame."""
+        kept = f"absent {name}"
+        is_there = answer.object_logit > 0
+        if answer.given is None and kept not in sight.derived and not bool(is_there.all()):
+            low = torch.full_like(answer.low[:1], ABSENT)
+            nobody = Answer(low, answer.iou[:1], answer.pointer[:1], answer.object_logit[:1])
+            empty = self._packed(name, self.high(nobody, sight, name), sight)[0]
+            sight.derived[kept] = self._rounded(empty + self.absent)
+        own = (is_there if answer.given is None else torch.ones_like(is_there)).nonzero()[:, 0]
+        packed = {}
+        if len(own):
+            tokens = self._packed(name, self.high(answer, sight, name)[own], sight)
+            tokens = tokens + torch.where(is_there[own], 0.0, 1.0)[:, None, None] * self.absent
+            packed = dict(zip(own.tolist(), self._rounded(tokens), strict=True))
+        return [
+            packed[track] if track in packed else sight.derived[kept]
+            for track in range(len(is_there))
+        ]
+
+    def _packed(self, name: str, logits: Tensor, sight: Sight) -> Tensor:
+        """logits: [B, S, S] or [B, N].  Returns [B, M, W]."""
+        masks = torch.sigmoid(logits) * MASK_SCALE + MASK_SHIFT
+        if name == SWEEP:
+            seen = sight.sweep
+            assert seen is not None
+            on_voxels = self.on_voxels(masks, seen.voxelised)[..., None]
+            packed = self.lidar_memory(seen.at16, on_voxels, list(seen.maps), seen.levels[4])
+            return packed.transpose(0, 1)
+        at16 = sight.pictures[name].at16[None]
+        return self.image_memory(at16, masks[:, None]).flatten(2).transpose(1, 2)
 
     def on_voxels(self, values: Tensor, voxelised: Voxelised) -> Tensor:
-        """Of points [N] -> of stride-1 voxels [n1]: their mean, or the last point's (quirk 3)."""
+        """Of points [B, N] -> of stride-1 voxels [n1, B]: their mean, or the last's (quirk 3)."""
         rows, count = voxelised.rows, len(voxelised.voxels)
         if self.config.quirks.last_point_wins:
             order = torch.arange(len(rows), device=rows.device)
             last = torch.zeros(count, dtype=torch.long, device=rows.device)
-            return values[last.scatter_reduce(0, rows, order, "amax")]
-        sums = values.new_zeros(count).index_add(0, rows, values)
-        return sums / torch.bincount(rows, minlength=count)
+            return values.T[last.scatter_reduce(0, rows, order, "amax")]
+        sums = values.new_zeros(count, len(values)).index_add(0, rows, values.T)
+        return sums / torch.bincount(rows, minlength=count)[:, None]
 
 
-def readings(sight: Sight) -> list[str]:
-    """The cameras, then the sweep."""
-    return [*sight.pictures, *([SWEEP] if sight.sweep is not None else [])]
+def _resized(logits: Tensor, size: tuple[int, int], *, antialias: bool = False) -> Tensor:
+    """[B, H, W] -> [B, height, width], bilinear."""
+    return F.interpolate(logits[:, None], size=size, mode="bilinear", antialias=antialias)[:, 0]
 
 
-def _tokens_seen(name: str, sight: Sight) -> Tensor:
-    """[N, 256]."""
-    if name == SWEEP:
-        assert sight.sweep is not None
-        return sight.sweep.at16
-    return sight.pictures[name].at16.flatten(1).T
+def _stability(logits: Tensor) -> Tensor:
+    """Share of each mask that stays when its threshold is raised a little, 1 is stable: [B]."""
+    wide = (logits > -STABLE_BY).flatten(1).sum(dim=1)
+    narrow = (logits > STABLE_BY).flatten(1).sum(dim=1)
+    return torch.where(wide > 0, narrow / wide.clamp(min=1), 1.0)
 
 
-def _places_seen(name: str, sight: Sight) -> Tensor:
-    if name == SWEEP:
-        assert sight.sweep is not None
-        return sight.sweep.places
-    return sight.pictures[name].places.flatten(0, 1)
+def points_within(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Three points that stand for many: the one nearest their middle, and those of its two halves.
 
-
-def _stability(logits: Tensor) -> float:
-    """Share of a mask that stays when its threshold is raised a little: 1 is stable."""
-    wide = (logits > -STABLE_BY).sum()
-    return float((logits > STABLE_BY).sum() / wide) if wide else 1.0
+    points: [N, D].  Returns coordinates [3, D] and labels [3]; without points, padding.
+    """
+    if not len(points):
+        labels = torch.full((3,), PADDING, device=points.device)
+        return points.new_zeros(3, points.shape[1]), labels
+    middle = points.mean(dim=0)
+    away = points - middle
+    along = away @ away[away.square().sum(dim=1).argmax()]
+    halves = [points[along > 0], points[along < 0]]
+    middles = [middle, *(half.mean(dim=0) if len(half) else middle for half in halves)]
+    nearest = [(points - each).square().sum(dim=1).argmin() for each in middles]
+    return points[torch.stack(nearest)], torch.ones(3, dtype=torch.long, device=points.device)
 
 
 def mean_of_points(values: Tensor, voxelised: Voxelised, voxels: Voxels, stride: int) -> Tensor:

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from inference.sam4d.config import HIERA, RELEASE, Sam4dConfig
+from inference.sam4d.config import release
 from inference.sam4d.lidar_encoder import (
     Voxelised,
     interpolation_like_release,
@@ -37,7 +37,7 @@ from inference.sam4d.memory import MASK_SCALE, MASK_SHIFT, sine_of_times
 from inference.sam4d.model import (
     ABSENT,
     SWEEP,
-    Answer,
+    Answers,
     Camera,
     PictureSight,
     Prompts,
@@ -48,7 +48,7 @@ from inference.sam4d.model import (
 )
 from inference.sam4d.position_encoding import Rays, pixel_centres, sine_of_pixels
 from inference.sam4d.sparse import KernelMap, Voxels
-from inference.sam4d.tracking import Answers, Tracker
+from inference.sam4d.tracking import Tracker
 from inference.sam4d.weights import released_name
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -161,7 +161,7 @@ class Folder:
             yield _comparison(case, name, found[name], recorded[name])
 
     def _built(self, size: str, side_px: int, variant: int) -> Sam4d:
-        model = Sam4d(Sam4dConfig(HIERA[size], side_px, quirks=RELEASE)).eval()
+        model = Sam4d(release(size, side_px)).eval()
         model.load_state_dict(recipe_weights(model, self.recipe, variant))
         return model
 
@@ -218,7 +218,7 @@ def _umpe(model: Sam4d, arrays: Arrays, case: Case) -> Found:
     yield "img_union", places.shared(rays).permute(2, 0, 1)
     moved = rays.moved(_tensor(arrays["T_rel"]))
     yield "img_union_Trel", places.shared(moved).permute(2, 0, 1)
-    yield "uv_sine", sine_of_pixels(pixels / model.config.side_px, one_frequency=True)
+    yield "uv_sine", sine_of_pixels(pixels / model.config.side_px, 256, one_frequency=True)
     yield "uv_union", places.shared(camera.rays(pixels))
     yield "xyz_fourier", places.fourier(points)
     yield "xyz_union", places.shared(Rays.through_points(points))
@@ -228,7 +228,7 @@ def _ego_pose(model: Sam4d, arrays: Arrays, case: Case) -> Found:
     poses = _tensor(arrays["poses"])
     now = torch.linalg.inv(poses[case["current_pose"]])
     yield "ego_embed", model.motion(now @ poses[case["previous_poses"]])
-    sine = sine_of_times(_tensor(arrays["t_diff"]) / float(arrays["t_diff_max"]))
+    sine = sine_of_times(_tensor(arrays["t_diff"]) / float(arrays["t_diff_max"]), 256)
     yield "sine", sine
     yield "projected", model.pointer_time(sine)
 
@@ -307,7 +307,10 @@ def _prompt_encoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
         if prompt["modality"] == "img":
             yield prompt["output"], model.image_prompts.dense(logits)[0]
         else:
-            yield prompt["output"], model.lidar_prompts.dense(logits[0, 0], maps[2], maps[3])
+            yield (
+                prompt["output"],
+                model.lidar_prompts.dense(logits[0, 0][:, None], maps[2], maps[3])[:, 0],
+            )
     yield "coords_s4", levels[2].cells.to(torch.int16)
     yield "coords_s16", levels[4].cells.to(torch.int16)
 
@@ -327,6 +330,7 @@ def _recorded_sight(model: Sam4d, arrays: Arrays) -> Sight:
         places,
     )
     sweep = SweepSight(
+        _tensor(arrays["points_0"]),
         voxelised,
         levels,
         maps,
@@ -344,17 +348,17 @@ def _mask_decoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
     sight = _recorded_sight(model, arrays)
     points = {}
     for prompt in case["prompts"]:
-        where, labels = (_tensor(arrays[prompt[part]])[0] for part in ("coords", "labels"))
+        where, labels = (_tensor(arrays[prompt[part]]) for part in ("coords", "labels"))
         where = where + 0.5 if prompt["modality"] == "img" else where
         points[READINGS[prompt["modality"]]] = (where, labels)
     masks = {}
     for modality, name in (case["masks"] or {}).items():
-        logits = _tensor(arrays[name])[0, 0]
-        masks[READINGS[modality]] = logits if modality == "img" else logits[:, 0]
+        logits = _tensor(arrays[name])[0]
+        masks[READINGS[modality]] = logits if modality == "img" else logits[..., 0]
     prompts = Prompts(points, masks)
     features = {
-        CAMERA: _tensor(arrays["pix_feat_img"]).flatten(1).T,
-        SWEEP: _tensor(arrays["pix_feat_pts"]),
+        CAMERA: _tensor(arrays["pix_feat_img"]).flatten(1).T[None],
+        SWEEP: _tensor(arrays["pix_feat_pts"])[None],
     }
     tokens = model.prompt_tokens(sight, prompts)
     answers = model.decode(sight, prompts, features, ambiguous=case["multimask_output"])
@@ -365,14 +369,12 @@ def _mask_decoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
         yield f"{modality}_raw_masks", _with_last_axis(candidates.masks, modality)
         yield f"{modality}_raw_iou", candidates.ious
         yield f"{modality}_ious", offered.reshape(1, -1)
-        yield from _answer_arrays(f"{modality}_", answers[reading], modality)
-
-
-def _answer_arrays(prefix: str, answer: Answer, modality: str) -> Found:
-    yield f"{prefix}obj_ptr", answer.pointer[None]
-    yield f"{prefix}object_score_logits", answer.object_logit.reshape(1, 1)
-    yield f"{prefix}low_res_masks", _with_last_axis(answer.low[None, None], modality)
-    yield f"{prefix}high_res_masks", _with_last_axis(answer.high[None, None], modality)
+        answer = answers[reading]
+        high = model.high(answer, sight, reading)
+        yield f"{modality}_obj_ptr", answer.pointer
+        yield f"{modality}_object_score_logits", answer.object_logit[:, None]
+        yield f"{modality}_low_res_masks", _with_last_axis(answer.low[:, None], modality)
+        yield f"{modality}_high_res_masks", _with_last_axis(high[:, None], modality)
 
 
 def _with_last_axis(x: Tensor, modality: str) -> Tensor:
@@ -390,9 +392,10 @@ def _memory_encoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
     side = int(len(features) ** 0.5)
     mask = torch.sigmoid(logits) * MASK_SCALE + MASK_SHIFT
     image = model.image_memory(features.T.reshape(1, -1, side, side), mask)[0]
-    on_points = torch.sigmoid(_tensor(arrays["pts_mask_logits"])[0, 0, :, 0])
-    on_voxels = model.on_voxels(on_points * MASK_SCALE + MASK_SHIFT, voxelised)[:, None]
-    points = model.lidar_memory(_tensor(arrays["pts_feat"]), on_voxels, list(maps), levels[4])
+    on_points = torch.sigmoid(_tensor(arrays["pts_mask_logits"])[0, :, :, 0])
+    on_voxels = model.on_voxels(on_points * MASK_SCALE + MASK_SHIFT, voxelised)[..., None]
+    features = _tensor(arrays["pts_feat"])
+    points = model.lidar_memory(features, on_voxels, list(maps), levels[4])[:, 0]
     if float(arrays["object_score_logits"]) <= 0:
         image, points = image + model.absent[0, :, None, None], points + model.absent
     yield "coords_s16", levels[4].cells.to(torch.int16)
@@ -416,7 +419,7 @@ class Clip:
     """The frames of a recording, seen when they are needed."""
 
     def __init__(self, model: Sam4d, arrays: Arrays, case: Case) -> None:
-        self._model, self._arrays, self._case = model, arrays, case
+        self.model, self._arrays, self._case = model, arrays, case
         self.sight = lru_cache(maxsize=None)(self._look)
 
     def __len__(self) -> int:
@@ -428,14 +431,14 @@ class Clip:
         return height, width
 
     def _look(self, frame: int) -> Sight:
-        names, side = self._case["frames"][frame], self._model.config.side_px
+        names, side = self._case["frames"][frame], self.model.config.side_px
         height, width = self.size(frame)
         picture = Image.fromarray(self._arrays[names["image"]]).resize((side, side))
         scale = torch.diag(torch.tensor([width / side, height / side, 1.0, 1.0]))
         camera = _camera(self._arrays, scale)
         return Sight(
-            {CAMERA: self._model.look_at_picture(_normalised(np.asarray(picture)), camera)},
-            self._model.look_at_sweep(_tensor(self._arrays[names["points"]])),
+            {CAMERA: self.model.look_at_picture(_normalised(np.asarray(picture)), camera)},
+            self.model.look_at_sweep(_tensor(self._arrays[names["points"]])),
             _tensor(self._arrays[names["lidar2world"]]),
         )
 
@@ -447,12 +450,12 @@ class Clip:
             where, labels = (_tensor(self._arrays[names[part]])[0] for part in ("coords", "labels"))
             if modality == "img":
                 shares = where / torch.tensor([width, height])
-                where = torch.floor(shares * self._model.config.side_px) + 0.5
+                where = torch.floor(shares * self.model.config.side_px) + 0.5
             found[READINGS[modality]] = (where.float(), labels)
         return found
 
     def masks(self, inputs: Case) -> dict[str, Tensor]:
-        side = self._model.config.side_px
+        side = self.model.config.side_px
         found = {}
         for modality, names in inputs.items():
             mask = _tensor(self._arrays[names["mask"]]).float()
@@ -503,7 +506,7 @@ def _clip_arrays(
         name = roles.get(f"video_res_{modality}")
         if name:
             masks = [_at_full_size(known, reading, clip, frame, direct) for known in answers]
-            yield name, _with_last_axis(torch.stack(masks)[:, None], modality)
+            yield name, _with_last_axis(torch.cat(masks)[:, None], modality)
     if not direct:
         yield from _track_arrays(roles, answers)
 
@@ -511,17 +514,14 @@ def _clip_arrays(
 def _at_full_size(
     known: Answers | None, reading: str, clip: Clip, frame: int, direct: bool
 ) -> Tensor:
-    size = clip.size(frame)
+    """[1, height, width] or [1, N]."""
+    size, sight = clip.size(frame), clip.sight(frame)
     if known is None:
-        sweep = clip.sight(frame).sweep
-        assert sweep is not None
-        shape = (len(sweep.voxelised.rows),) if reading == SWEEP else size
-        return torch.full(shape, ABSENT)
-    answer = known[reading]
+        assert sight.sweep is not None
+        return torch.full((1, len(sight.sweep.points)) if reading == SWEEP else (1, *size), ABSENT)
     if reading == SWEEP:
-        return answer.high
-    logits = answer.low if direct else answer.high
-    return F.interpolate(logits[None, None], size=size, mode="bilinear")[0, 0]
+        return clip.model.high(known[reading], sight, reading)
+    return clip.model.full_size(known[reading], sight, reading, size, prompted=direct)
 
 
 def _track_arrays(roles: Case, answers: list[Answers | None]) -> Found:
@@ -531,9 +531,9 @@ def _track_arrays(roles: Case, answers: list[Answers | None]) -> Found:
                 continue
             answer = known[reading]
             values = {
-                "lowres": _with_last_axis(answer.low[None, None], modality),
-                "objscore": answer.object_logit.reshape(1, 1),
-                "objptr": answer.pointer[None],
+                "lowres": _with_last_axis(answer.low[:, None], modality),
+                "objscore": answer.object_logit[:, None],
+                "objptr": answer.pointer,
             }
             for role, value in values.items():
                 names = roles.get(f"{role}_{modality}") or []

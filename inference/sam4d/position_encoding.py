@@ -1,4 +1,4 @@
-"""Where a pixel or a point is, in 256 numbers (UMPE, paper section 3.2).
+"""Where a pixel or a point is, in W numbers (UMPE, paper section 3.2).
 
 Each modality has a part of its own (sines of the pixel, random Fourier features of the point) and
 both share a part that lives in 3D: a pixel is the ray through it, sampled at 128 depths, a LiDAR
@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 DEPTHS_M = tuple(1.0 + 0.6 * k for k in range(128))
-CHANNELS = 256
 
 
 @dataclass(frozen=True)
@@ -69,62 +68,76 @@ def pixel_centres(side: int, stride: int, *, device: torch.device | None = None)
     return torch.stack([u, v], dim=-1)
 
 
-def sine_of_pixels(places: Tensor, *, one_frequency: bool) -> Tensor:
-    """places: [..., 2] as shares of the picture's width and height.  Returns [..., 256], v first.
+def sine_of_pixels(places: Tensor, width: int, *, one_frequency: bool) -> Tensor:
+    """places: [..., 2] as shares of the picture's width and height.  Returns [..., W], v first.
 
-    one_frequency: like the release, where a slip in operator precedence makes all 64 frequencies
-    the same; otherwise those of "Attention is all you need", as in SAM 2.
+    one_frequency: like the release, where a slip in operator precedence makes all frequencies the
+    same; otherwise those of "Attention is all you need", as in SAM 2.
     """
-    pairs = torch.arange(64, device=places.device, dtype=places.dtype)
-    divisors = torch.ones_like(pairs) if one_frequency else 10000.0 ** (pairs / 64)
-    angles = 2 * math.pi * places.flip(-1)[..., None] / divisors  # [..., (v, u), 64]
+    count = width // 4
+    pairs = torch.arange(count, device=places.device, dtype=places.dtype)
+    divisors = torch.ones_like(pairs) if one_frequency else 10000.0 ** (pairs / count)
+    angles = 2 * math.pi * places.flip(-1)[..., None] / divisors  # [..., (v, u), W/4]
     waves = torch.stack([angles.sin(), angles.cos()], dim=-1)  # sine and cosine take turns
     return waves.flatten(-3)
 
 
 class PositionEncoding(nn.Module):
-    """All encodings of places; the two modalities' own parts and the shared one."""
+    """All encodings of places; the two modalities' own parts and the shared one.
+
+    Always in float32: at 80 m a half-precision number is a decimetre or more from its neighbours.
+    """
 
     gaussian: Tensor
 
-    def __init__(self, *, one_frequency: bool = False) -> None:
+    def __init__(self, width: int, *, one_frequency: bool = False) -> None:
         super().__init__()
+        self.width = width
         self.one_frequency = one_frequency
-        self.register_buffer("gaussian", torch.randn(3, CHANNELS // 2))
+        self.register_buffer("gaussian", torch.randn(3, width // 2))
         self.register_buffer("depths", torch.tensor(DEPTHS_M), persistent=False)
-        self.hidden = nn.Linear(3 * len(DEPTHS_M), 1024)
-        self.out = nn.Linear(1024, CHANNELS)
+        self.hidden = nn.Linear(3 * len(DEPTHS_M), 4 * width)
+        self.out = nn.Linear(4 * width, width)
 
     def shared(self, rays: Rays) -> Tensor:
-        """The part that pixels and points share: [..., 256].
+        """The part that pixels and points share: [..., W].
 
         The first layer is linear in origin + depth · direction, so the sum over the depths is taken
         once, of its weights: 6 numbers a ray go in instead of 384.
         """
-        by_depth = self.hidden.weight.unflatten(1, (len(DEPTHS_M), 3))  # [1024, depth, xyz]
-        of_origin = by_depth.sum(dim=1)
-        of_direction = torch.einsum("hdx,d->hx", by_depth, self.depths)
-        hidden = F.linear(rays.origins, of_origin, self.hidden.bias)
-        hidden = hidden + F.linear(rays.directions, of_direction)
-        out: Tensor = self.out(F.relu(hidden))
-        return out
+        with exactly(rays.origins):
+            by_depth = self.hidden.weight.unflatten(1, (len(DEPTHS_M), 3))  # [4 W, depth, xyz]
+            of_origin = by_depth.sum(dim=1)
+            of_direction = torch.einsum("hdx,d->hx", by_depth, self.depths)
+            hidden = F.linear(rays.origins, of_origin, self.hidden.bias)
+            hidden = hidden + F.linear(rays.directions, of_direction)
+            out: Tensor = self.out(F.relu(hidden))
+            return out
 
     def fourier(self, points: Tensor) -> Tensor:
-        """LiDAR's own part: [..., 3] metres -> [..., 256]."""
-        angles = points @ self.gaussian
-        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+        """LiDAR's own part: [..., 3] metres -> [..., W]."""
+        with exactly(points):
+            angles = points @ self.gaussian
+            return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
     def of_points(self, points: Tensor) -> Tensor:
-        """Of LiDAR points [..., 3]: both parts, [..., 256]."""
+        """Of LiDAR points [..., 3]: both parts, [..., W]."""
         return self.fourier(points) + self.shared(Rays.through_points(points))
 
     def sine_of_grid(self, side: int) -> Tensor:
-        """The picture's own part on a grid of tokens: [side, side, 256]."""
+        """The picture's own part on a grid of tokens: [side, side, W]."""
         steps = (torch.arange(side, device=self.gaussian.device) + 0.5) / (side + 1e-6)
         v, u = torch.meshgrid(steps, steps, indexing="ij")
-        return sine_of_pixels(torch.stack([u, v], dim=-1), one_frequency=self.one_frequency)
+        return self._sine(torch.stack([u, v], dim=-1))
 
     def of_pixels(self, pixels: Tensor, rays: Rays, side_px: int) -> Tensor:
-        """Of pixels [..., 2] in the picture as the model sees it, with their rays: [..., 256]."""
-        own = sine_of_pixels(pixels / side_px, one_frequency=self.one_frequency)
-        return own + self.shared(rays)
+        """Of pixels [..., 2] in the picture as the model sees it, with their rays: [..., W]."""
+        return self._sine(pixels / side_px) + self.shared(rays)
+
+    def _sine(self, places: Tensor) -> Tensor:
+        return sine_of_pixels(places, self.width, one_frequency=self.one_frequency)
+
+
+def exactly(x: Tensor) -> torch.autocast:
+    """No rounding to half precision in here, whatever the caller asked for."""
+    return torch.autocast(x.device.type, enabled=False)

@@ -1,6 +1,6 @@
 """From a person's hints to tokens and to what is added to the features (SAM, paper section 3.3).
 
-B tracks, P points, n4 / n16 voxels. A point or a corner of a box becomes a token: where it is plus
+B tracks, W channels, P points, n4 / n16 voxels. A point or a corner of a box becomes a token: where it is plus
 what it means. A mask is shrunk to the features' resolution and added to them.
 """
 
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from inference.sam4d.layers import ChannelNorm
 from inference.sam4d.lidar_encoder import PointwiseConv, StridedBlock
-from inference.sam4d.position_encoding import CHANNELS
 from inference.sam4d.sparse import KernelMap
 
 # What a point says. A box is its two corners.
@@ -22,16 +21,16 @@ NEGATIVE, POSITIVE, LOW_CORNER, HIGH_CORNER, PADDING = 0, 1, 2, 3, -1
 class PointTokens(nn.Module):
     """Tokens of the points in one modality."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.point_embeddings = nn.ModuleList(nn.Embedding(1, CHANNELS) for _ in range(4))
-        self.not_a_point_embed = nn.Embedding(1, CHANNELS)
-        self.no_mask_embed = nn.Embedding(1, CHANNELS)
+        self.point_embeddings = nn.ModuleList(nn.Embedding(1, width) for _ in range(4))
+        self.not_a_point_embed = nn.Embedding(1, width)
+        self.no_mask_embed = nn.Embedding(1, width)
 
     def tokens(self, encodings: Tensor, labels: Tensor) -> Tensor:
-        """encodings: [B, P, 256], where the points are.  labels: [B, P].
+        """encodings: [B, P, W], where the points are.  labels: [B, P].
 
-        Returns [B, P + 1, 256]: one token more, which says that there is no further point, so that
+        Returns [B, P + 1, W]: one token more, which says that there is no further point, so that
         a modality without prompts is not without tokens.
         """
         encodings = F.pad(encodings, (0, 0, 0, 1))
@@ -44,16 +43,16 @@ class PointTokens(nn.Module):
 class ImagePrompts(PointTokens):
     """Prompts in a picture."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
         self.mask_downscaling = nn.Sequential(
             nn.Conv2d(1, 4, kernel_size=2, stride=2), ChannelNorm(4), nn.GELU(),
             nn.Conv2d(4, 16, kernel_size=2, stride=2), ChannelNorm(16), nn.GELU(),
-            nn.Conv2d(16, CHANNELS, kernel_size=1),
+            nn.Conv2d(16, width, kernel_size=1),
         )  # fmt: skip
 
     def dense(self, mask_logits: Tensor) -> Tensor:
-        """[B, 1, S/4, S/4] -> [B, 256, S/16, S/16]."""
+        """[B, 1, S/4, S/4] -> [B, W, S/16, S/16]."""
         out: Tensor = self.mask_downscaling(mask_logits)
         return out
 
@@ -61,28 +60,14 @@ class ImagePrompts(PointTokens):
 class LidarPrompts(PointTokens):
     """Prompts in a sweep."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
         self.mask_downscaling = nn.ModuleList(
-            [StridedBlock(1, 4), StridedBlock(4, 16), PointwiseConv(16, CHANNELS)]
+            [StridedBlock(1, 4), StridedBlock(4, 16), PointwiseConv(16, width)]
         )
 
     def dense(self, mask_logits: Tensor, to8: KernelMap, to16: KernelMap) -> Tensor:
-        """[n4, 1] in the order of the stride-4 voxels -> [n16, 256]."""
+        """[n4, B, 1] in the order of the stride-4 voxels -> [n16, B, W]."""
         first, second, widen = self.mask_downscaling
         out: Tensor = widen(second(first(mask_logits, to8), to16))
         return out
-
-
-def exchange(
-    image_tokens: Tensor, lidar_tokens: Tensor, *, image_tokens_twice: bool
-) -> tuple[Tensor, Tensor]:
-    """Each modality's decoder hears of the prompts in the other.
-
-    image_tokens: [B, P, 256].  lidar_tokens: [B, Q, 256].  Returns the tokens for the picture and
-    for the sweep, their own first.  image_tokens_twice: like the release, in which the picture's
-    tokens come back with the sweep's.
-    """
-    for_lidar = torch.cat([lidar_tokens, image_tokens], dim=1)
-    others = for_lidar if image_tokens_twice else lidar_tokens
-    return torch.cat([image_tokens, others], dim=1), for_lidar

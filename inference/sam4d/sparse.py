@@ -72,7 +72,7 @@ def convolve(features: Tensor, weights: Tensor, kernel_map: KernelMap) -> Tensor
     if features.shape[0] != kernel_map.input_count:
         raise ValueError(f"{features.shape[0]} rows of features for {kernel_map.input_count} cells")
     if kernel_map.identity is None:
-        out = features.new_zeros(kernel_map.output_count, weights.shape[-1])
+        out = features.new_zeros(kernel_map.output_count, *features.shape[1:-1], weights.shape[-1])
     else:
         out = features @ weights[kernel_map.identity]
     inputs = kernel_map.inputs.split(kernel_map.counts)

@@ -2,29 +2,31 @@
 
 A frame is prompted or followed. What was prompted becomes a conditioning frame when tracks are
 followed next; a followed frame looks back at the conditioning frames, at the frames just before it,
-and at the objects' pointers (SAM 2, section 4; paper section 3.4).
+and at the objects' pointers (SAM 2, section 4; paper section 3.4). Tracks that look back at the same
+frames are answered together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from inference.sam4d.model import (
-    Answer,
+    Answers,
     Memory,
+    Past,
     Pointed,
     Prompts,
     Remembered,
     Sam4d,
     Sight,
+    Whereabouts,
 )
 
 CLAMP = 32.0  # of earlier logits that come back as a mask prompt
-Answers = Mapping[str, Answer]
+TOGETHER = 8  # tracks that are answered at once: what bounds the memory of a step
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,18 @@ class Kept:
 
     answers: Answers
     memory: Memory
+
+
+@dataclass(frozen=True)
+class LookBack:
+    """The frames that a frame looks back at.
+
+    remembered: frame and row of the temporal embedding.  pointed: frame and how long ago, as a
+    share of the longest time.
+    """
+
+    remembered: tuple[tuple[int, int], ...]
+    pointed: tuple[tuple[int, float], ...]
 
 
 @dataclass
@@ -56,43 +70,65 @@ class Track:
         kept = self.conditioning.get(frame) or self.followed.get(frame)
         return kept.answers if kept else None
 
+    def kept(self, frame: int) -> Kept | None:
+        return self.followed.get(frame) or self.conditioning.get(frame)
+
 
 class Tracker:
-    """The tracks of one clip. `sight` gives what the model sees in a frame, and may keep it."""
+    """The tracks of one clip. `sight` gives what the model sees in a frame, and may keep it.
 
-    def __init__(self, model: Sam4d, sight: Callable[[int], Sight], frames: int) -> None:
+    keep: frames round the present one in which followed frames are remembered; None: all of them,
+    as the release does.
+    """
+
+    def __init__(
+        self,
+        model: Sam4d,
+        sight: Callable[[int], Sight],
+        frames: int,
+        *,
+        keep: int | None = None,
+        together: int = TOGETHER,
+    ) -> None:
         self.model = model
         self.sight = sight
         self.frames = frames
+        self.keep = keep
+        self.together = together
         self.tracks: dict[int, Track] = {}
 
     def prompt(
-        self,
-        track: int,
-        frame: int,
-        points: Mapping[str, tuple[Tensor, Tensor]],
+        self, track: int, frame: int, points: Mapping[str, tuple[Tensor, Tensor]]
     ) -> Answers:
         """All points that stand for a track in a frame; earlier ones there are to be sent again.
 
-        points: see model.Prompts.
+        points: see model.Prompts, of one track: [P, 2 or 3] and [P].
         """
         state = self.tracks.setdefault(track, Track())
         before = state.answers(frame) or {}
-        prompts = Prompts(points, {name: a.low.clamp(-CLAMP, CLAMP) for name, a in before.items()})
-        sight = self.sight(frame)
-        if frame in state.visited:
-            looked_back = self._look_back(state, frame, backwards=state.visited[frame])
-            answers = self.model.answer(sight, prompts, *looked_back)
-        else:
-            answers = self.model.answer(sight, prompts, None)
+        prompts = Prompts(
+            {name: (where[None], labels[None]) for name, (where, labels) in points.items()},
+            {name: answer.low.clamp(-CLAMP, CLAMP) for name, answer in before.items()},
+        )
+        answers = self.model.answer(self.sight(frame), prompts, self.past(state, frame))
         state.waiting[frame] = answers
         return answers
 
     def prompt_masks(self, track: int, frame: int, masks: Mapping[str, Tensor]) -> Answers:
-        """Masks of 0 and 1 for every reading of a frame: [S, S] and [N]."""
-        answers = self.model.answer_masks(self.sight(frame), masks)
-        self.tracks.setdefault(track, Track()).waiting[frame] = answers
+        """Masks of 0 and 1 for readings of a frame: [S, S] and [N]."""
+        state = self.tracks.setdefault(track, Track())
+        past = None if self.model.config.quirks.masks_everywhere else self.past(state, frame)
+        given = {name: mask[None] for name, mask in masks.items()}
+        answers = self.model.answer_masks(self.sight(frame), given, past)
+        state.waiting[frame] = answers
         return answers
+
+    def past(self, state: Track, frame: int) -> Past | None:
+        """What a prompted frame looks back at: nothing, unless the track has been there."""
+        if frame not in state.visited:
+            return None
+        look_back = self._look_back(state, frame, backwards=state.visited[frame])
+        return self._past([state], look_back, self._from_here(frame))
 
     def propagate(
         self, start: int | None = None, *, steps: int | None = None, backwards: bool = False
@@ -101,8 +137,7 @@ class Tracker:
 
         It can be left at any frame; what was yielded stays.
         """
-        for state in self.tracks.values():
-            self._remember_prompts(state)
+        self.remember_prompts()
         if start is None:
             start = min(frame for state in self.tracks.values() for frame in state.conditioning)
         reach = self.frames if steps is None else steps
@@ -111,67 +146,134 @@ class Tracker:
         else:
             order = range(start, min(start + reach, self.frames - 1) + 1)
         for frame in order:
-            yield (
-                frame,
-                {
-                    track: self._step(state, frame, backwards)
-                    for track, state in self.tracks.items()
-                },
-            )
+            yield frame, self.step(frame, backwards=backwards)
 
-    def _remember_prompts(self, state: Track) -> None:
-        for frame, answers in state.waiting.items():
-            memory = self.model.remember(self.sight(frame), answers)
-            state.conditioning[frame] = Kept(answers, memory)
-            state.followed.pop(frame, None)
-        state.waiting.clear()
+    def remember_prompts(self) -> None:
+        """What was prompted becomes a conditioning frame."""
+        for state in self.tracks.values():
+            for frame, answers in state.waiting.items():
+                (memory,) = self.model.remember(self.sight(frame), answers)
+                state.conditioning[frame] = Kept(answers, memory)
+                state.followed.pop(frame, None)
+            state.waiting.clear()
 
-    def _step(self, state: Track, frame: int, backwards: bool) -> Answers:
-        state.visited[frame] = backwards
-        if frame in state.conditioning:
-            return state.conditioning[frame].answers
-        sight = self.sight(frame)
-        remembered, pointed = self._look_back(state, frame, backwards=backwards)
-        answers = self.model.answer(sight, Prompts(), remembered, pointed)
-        state.followed[frame] = Kept(answers, self.model.remember(sight, answers))
-        return answers
+    def step(self, frame: int, *, backwards: bool = False) -> dict[int, Answers]:
+        """What is said of every track in a frame; those that have not begun are left out."""
+        answers: dict[int, Answers] = {}
+        alike: dict[LookBack, list[int]] = {}
+        for track, state in self.tracks.items():
+            if not self._has_begun(state, frame, backwards):
+                continue
+            state.visited[frame] = backwards
+            if frame in state.conditioning:
+                answers[track] = state.conditioning[frame].answers
+            else:
+                look_back = self._look_back(state, frame, backwards=backwards)
+                alike.setdefault(look_back, []).append(track)
+        from_here = self._from_here(frame)
+        for look_back, tracks in alike.items():
+            for first in range(0, len(tracks), self.together):
+                some = tracks[first : first + self.together]
+                answers |= self._follow(some, frame, look_back, from_here)
+        self._forget(frame)
+        return {track: answers[track] for track in self.tracks if track in answers}
 
-    def _look_back(
-        self, state: Track, frame: int, *, backwards: bool
-    ) -> tuple[list[Remembered], list[Pointed]]:
-        """The memories and pointers that a frame looks back at."""
+    def _has_begun(self, state: Track, frame: int, backwards: bool) -> bool:
+        if not state.conditioning:
+            return False
+        if self.model.config.quirks.drawn_before_prompted:
+            return True
+        prompted = state.conditioning
+        return frame <= max(prompted) if backwards else frame >= min(prompted)
+
+    def _follow(
+        self, tracks: Sequence[int], frame: int, look_back: LookBack, from_here: Places
+    ) -> dict[int, Answers]:
+        sight, states = self.sight(frame), [self.tracks[track] for track in tracks]
+        together = self.model.answer(sight, Prompts(), self._past(states, look_back, from_here))
+        memories = self.model.remember(sight, together)
+        found: dict[int, Answers] = {}
+        for row, (track, state, memory) in enumerate(zip(tracks, states, memories, strict=True)):
+            found[track] = {name: answer.of(row) for name, answer in together.items()}
+            state.followed[frame] = Kept(found[track], memory)
+        return found
+
+    def _forget(self, frame: int) -> None:
+        if self.keep is None:
+            return
+        for state in self.tracks.values():
+            for far in [then for then in state.followed if abs(then - frame) > self.keep]:
+                del state.followed[far]
+
+    def _look_back(self, state: Track, frame: int, *, backwards: bool) -> LookBack:
+        """Conditioning frames, then the frames just before, the oldest first."""
         config = self.model.config
         count, direction = config.memory_frames, -1 if backwards else 1
-        near = count + 1 if config.quirks.forget_far_prompts else self.frames
-        chosen = {f: kept for f, kept in state.conditioning.items() if abs(frame - f) <= near}
-        others = {f: kept for f, kept in state.conditioning.items() if f not in chosen}
-        remembered = [self._remembered(kept, f, frame, count - 1) for f, kept in chosen.items()]
+        chosen = self._prompted_before(state, frame)
+        remembered = [(then, count - 1) for then in chosen]
+        others = {then for then in (*state.followed, *state.conditioning) if then not in chosen}
+        if not config.quirks.sees_own_past:
+            others.discard(frame)
         for ago in range(count - 1, 0, -1):
             then = frame - direction * ago
-            kept = state.followed.get(then) or others.get(then)
-            if kept:
-                remembered.append(self._remembered(kept, then, frame, ago - 1))
+            if then in others:
+                remembered.append((then, ago - 1))
         most = min(self.frames, config.pointers)
         longest = max(most - 1, 1)
         pointed = [
-            self._pointed(kept, f, frame, direction * (frame - f) / longest)
-            for f, kept in chosen.items()
-            if direction * (frame - f) >= 0
+            (then, direction * (frame - then) / longest)
+            for then in chosen
+            if direction * (frame - then) >= 0
         ]
         for ago in range(1, most):
             then = frame - direction * ago
-            kept = state.followed.get(then) or others.get(then)
-            if kept:
-                pointed.append(self._pointed(kept, then, frame, ago / longest))
-        return remembered, pointed
+            if then in others:
+                pointed.append((then, ago / longest))
+        return LookBack(tuple(remembered), tuple(pointed))
 
-    def _remembered(self, kept: Kept, then: int, now: int, row: int) -> Remembered:
-        return Remembered(kept.memory, self.sight(then), row, self._now_from_then(then, now))
+    def _prompted_before(self, state: Track, frame: int) -> list[int]:
+        """The conditioning frames that a frame looks back at, in the order of their prompts."""
+        config = self.model.config
+        near = config.memory_frames + 1 if config.quirks.forget_far_prompts else self.frames
+        chosen = [then for then in state.conditioning if abs(frame - then) <= near]
+        if not config.quirks.sees_own_past:
+            chosen = [then for then in chosen if then != frame]
+        nearest = sorted(chosen, key=lambda then: abs(frame - then))[: config.prompted_frames]
+        return [then for then in chosen if then in nearest]
 
-    def _pointed(self, kept: Kept, then: int, now: int, ago: float) -> Pointed:
-        return Pointed(kept.memory, ago, self._now_from_then(then, now))
+    def _from_here(self, frame: int) -> Places:
+        return Places(self.model, self.sight(frame).whereabouts)
 
-    def _now_from_then(self, then: int, now: int) -> Tensor:
-        """From the sweep's frame of reference of one frame to that of another: [4, 4] float64."""
-        here = torch.linalg.inv(self.sight(now).world_from_sweep)
-        return here @ self.sight(then).world_from_sweep
+    def _past(self, states: Sequence[Track], look_back: LookBack, from_here: Places) -> Past:
+        def memories(then: int) -> list[Memory]:
+            return [kept.memory for state in states if (kept := state.kept(then))]
+
+        return Past(
+            [
+                Remembered(memories(then), from_here.of(memories(then)[0].where), row)
+                for then, row in look_back.remembered
+            ],
+            [
+                Pointed(memories(then), from_here.pointer(memories(then)[0].where, ago))
+                for then, ago in look_back.pointed
+            ],
+        )
+
+
+class Places:
+    """Where other frames' tokens are, seen from one frame; each is worked out once."""
+
+    def __init__(self, model: Sam4d, here: Whereabouts) -> None:
+        self._model, self._here = model, here
+        self._known: dict[int, tuple[Whereabouts, Mapping[str, Tensor]]] = {}
+
+    def of(self, then: Whereabouts) -> Mapping[str, Tensor]:
+        """By reading, [M, W]."""
+        if id(then) not in self._known:
+            places = self._model.places_then(then, then.seen_from(self._here))
+            self._known[id(then)] = then, places  # kept, so that its id stays its own
+        return self._known[id(then)][1]
+
+    def pointer(self, then: Whereabouts, ago: float) -> Tensor:
+        """[W]."""
+        return self._model.place_of_pointer(ago, then.seen_from(self._here))

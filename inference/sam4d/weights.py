@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from inference.sam4d.config import HIERA, RELEASE, Sam4dConfig
+from inference.sam4d.config import HIERA, release
 from inference.sam4d.model import Sam4d
 
 
@@ -366,7 +366,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise WrongCheckpoint(f"{asked.file} has a Hiera of no known size")
         print(f"{asked.file}: {checkpoint.layout}; image encoder {size}")
         with torch.device("meta"):
-            model = Sam4d(Sam4dConfig(HIERA[size], quirks=RELEASE))
+            model = Sam4d(release(size))
         for line in fit(model, checkpoint).lines():
             print(f"  {line}")
     except (WrongCheckpoint, OSError) as error:

@@ -6,7 +6,8 @@ import math
 
 import torch
 
-from inference.sam4d.config import HIERA, OURS, RELEASE, Sam4dConfig
+from inference.sam4d.config import HIERA, Sam4dConfig
+from inference.sam4d.config import release as as_released
 from inference.sam4d.model import Camera, Sam4d, Sight
 
 SIDE_PX = 64
@@ -14,8 +15,8 @@ SIDE_PX = 64
 
 def small_model(*, release: bool = False) -> Sam4d:
     torch.manual_seed(0)
-    quirks = RELEASE if release else OURS
-    return Sam4d(Sam4dConfig(HIERA["tiny"], SIDE_PX, quirks=quirks)).eval()
+    config = as_released("tiny", SIDE_PX) if release else Sam4dConfig(HIERA["tiny"], SIDE_PX)
+    return Sam4d(config).eval()
 
 
 def camera(heading_deg: float) -> Camera:

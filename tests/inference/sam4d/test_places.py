@@ -30,7 +30,7 @@ def test_no_motion_changes_nothing():
 
 
 def test_a_point_that_stands_still_has_one_encoding_wherever_the_vehicle_was():
-    places = PositionEncoding()
+    places = PositionEncoding(256)
     point_world = points(20)
     first_from_world, second_from_world = motion(-3.0, 0.2), motion(-9.0, -0.4)
     seen_first, seen_second = (
@@ -58,7 +58,7 @@ def test_a_point_lies_on_the_ray_of_the_pixel_that_sees_it():
 
 
 def test_summing_the_depths_first_is_the_network_of_all_384_coordinates():
-    places = PositionEncoding()
+    places = PositionEncoding(256)
     rays = camera(70).rays(torch.rand(6, 2) * 64)
     along = rays.origins[:, None] + places.depths[:, None] * rays.directions[:, None]
 

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from inference.sam4d import weights  # noqa: E402
-from inference.sam4d.config import HIERA, RELEASE, Sam4dConfig  # noqa: E402
+from inference.sam4d.config import HIERA, release  # noqa: E402
 from inference.sam4d.model import Sam4d  # noqa: E402
 from inference.sam4d.weights import (  # noqa: E402
     UNUSED,
@@ -121,7 +121,7 @@ def test_sam_2_1_fills_the_pictures_side(size, shared_data, tmp_path):
     torch.save(
         {"model": {row["name"]: torch.ones(row["shape"]) for row in entries}}, tmp_path / "2.pt"
     )
-    model = Sam4d(Sam4dConfig(HIERA[size], quirks=RELEASE))
+    model = Sam4d(release(size))
 
     checkpoint = read_checkpoint(tmp_path / "2.pt")
     found = load(model, checkpoint)
