@@ -8,13 +8,15 @@ remembers of them (`answer`), and what they look like there is packed for later 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inference.geometry import FloatArray, Intrinsics, project_to_image, rays_from_pixels
 from inference.sam4d.config import Sam4dConfig
 from inference.sam4d.image_encoder import ImageEncoder
 from inference.sam4d.layers import Perceptron
@@ -55,19 +57,42 @@ STABLE_BY, STABLE_FROM = 0.05, 0.98  # a mask is stable when moving its threshol
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera as the model sees it.
+    """A camera as the model sees it.
 
     lens: [4, 4], K padded by the identity.  sweep_from_camera: [4, 4].  image_from_model: [4, 4],
-    from the model's square picture to the recording's pixels.
+    from the model's square picture to the recording's pixels.  distortion: the whole lens where it
+    is more than a pinhole; `lens` is then without effect.
     """
 
     lens: Tensor
     sweep_from_camera: Tensor
     image_from_model: Tensor
+    distortion: Intrinsics | None = None
 
     def rays(self, pixels: Tensor) -> Rays:
         """pixels: [..., 2] of the model's square picture."""
-        return pixel_rays(pixels, self.image_from_model, self.lens, self.sweep_from_camera)
+        if self.distortion is None:
+            return pixel_rays(pixels, self.image_from_model, self.lens, self.sweep_from_camera)
+        image = self.image_from_model.double().cpu().numpy()
+        flat = pixels.detach().double().cpu().numpy().reshape(-1, 2)
+        bent = _bent(flat @ image[:2, :2].T + image[:2, 2] + image[:2, 3], self.distortion)
+        directions = torch.from_numpy(bent).to(pixels).unflatten(0, pixels.shape[:-1])
+        return Rays(torch.zeros_like(directions), directions).moved(self.sweep_from_camera)
+
+
+def _bent(pixels: FloatArray, lens: Intrinsics) -> FloatArray:
+    """The viewing directions of a recording's pixels [N, 2] through a distorted lens: [N, 3].
+
+    Where the polynomial cannot be undone, as in the corners of a very wide picture, the pinhole's
+    direction stands in: one that is not a number would spoil the whole picture.
+    """
+    with np.errstate(all="ignore"):
+        directions = rays_from_pixels(pixels, lens)
+        again, _, _ = project_to_image(directions, np.eye(4), lens)
+        lost = ~(np.abs(again - pixels).max(axis=1, initial=0) < 0.5)
+    pinhole = replace(lens, k1=0.0, k2=0.0, p1=0.0, p2=0.0, k3=0.0)
+    directions[lost] = rays_from_pixels(pixels[lost], pinhole)
+    return directions
 
 
 @dataclass(frozen=True)
