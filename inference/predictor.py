@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from inference.prompts import FramePrediction, MaskPrediction, Prompt
+from inference.prompts import FramePrediction, Known, MaskPrediction, Prompt
 from inference.scene import Scene
 
-__all__ = ["FramePrediction", "Predictor", "load_predictor"]
+__all__ = ["FramePrediction", "Known", "Predictor", "load_predictor"]
 
 
 class Predictor(Protocol):
@@ -32,27 +30,29 @@ class Predictor(Protocol):
     def open(self, scene: Scene) -> Any: ...
 
     def add_prompt(
-        self, opened: Any, *, frame: int, prompts: Sequence[Prompt]
+        self, opened: Any, *, frame: int, prompts: Sequence[Prompt], track: int | None = None
     ) -> list[MaskPrediction]:
-        """The object that all `prompts` of one track in one frame mean, in every sensor seeing it.
+        """The object that all `prompts` in one frame mean, in every sensor seeing it.
 
-        Raises KeyError for an unknown sensor, IndexError for a frame that the scene does not have,
-        ValueError for a prompt that does not fit its reading.
+        track: whose prompts these are, so that what is known of it elsewhere may help; None for a
+        new one. Raises KeyError for an unknown sensor, IndexError for a frame that the scene does
+        not have, ValueError for a prompt that does not fit its reading.
         """
         ...
 
     def propagate(
-        self,
-        opened: Any,
-        *,
-        known: Mapping[int, Mapping[str, npt.NDArray[np.bool_]]],
-        frames: Sequence[int],
+        self, opened: Any, *, known: Mapping[int, Known], frames: Sequence[int]
     ) -> Iterator[FramePrediction]:
-        """One answer per asked frame, in the order asked (ascending or descending).
+        """One answer per asked frame, in the order asked: range(7, 20), or range(7, -1, -1).
 
-        known: frame index to sensor name to flat mask. Nothing is computed before the answer is
-        asked for, so that the caller may stop, or serve a click, between two frames.
+        known: what people say of each track to be followed. A frame that is known is answered with
+        that and never with anything else, and all others follow from it. Nothing is computed before
+        the answer is asked for, so that the caller may stop, or serve a click, between two frames.
         """
+        ...
+
+    def remove_track(self, opened: Any, track: int) -> None:
+        """Forget what is kept of a track."""
         ...
 
     def close(self, opened: Any) -> None: ...
@@ -60,15 +60,22 @@ class Predictor(Protocol):
 
 @cache
 def load_predictor(name: str = "geometric") -> Predictor:
-    """The predictor of that name, one per process, warmed up: no click waits for a compiler.
+    """One predictor per process, warmed up: no click waits for a compiler.
 
-    Raises ValueError for a name there is none of.
+    name: "geometric", or the path of a SAM4D checkpoint, released or ours. Raises ValueError for a
+    name there is none of, or a file that is no such checkpoint (its message says what it is).
     """
+    # Imported here: OpenCV, Numba and PyTorch take seconds that a caller of the face need not pay.
     if name == "geometric":
-        # Imported here: OpenCV and Numba take a second that a caller of the face need not pay.
         from inference.geometric import GeometricPredictor
 
         predictor = GeometricPredictor()
         predictor.warm_up()
         return predictor
-    raise ValueError(f"there is no predictor {name!r}; choose geometric")
+    if not Path(name).is_file():
+        raise ValueError(
+            f"there is no predictor {name!r}; choose geometric, or name a file of SAM4D weights"
+        )
+    from inference.sam4d.predictor import load_sam4d
+
+    return load_sam4d(Path(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,22 +44,28 @@ class MaskPrompt:
 Prompt = PointPrompt | BoxPrompt | MaskPrompt
 
 
+# What is known of a track: frame index -> sensor -> flat mask.
+Known = Mapping[int, Mapping[str, npt.NDArray[np.bool_]]]
+
+
 @dataclass(frozen=True)
 class MaskPrediction:
     """A predictor's answer for one reading.
 
     mask: flat bool, [height x width] row-major or [N] points.
     confidence: the predictor's own estimate of its IoU, 0 ... 1.
+    object_score: how sure it is that the object is to be seen there at all, 0 ... 1.
     """
 
     sensor: str
     mask: npt.NDArray[np.bool_]
     confidence: float
+    object_score: float = 1.0
 
 
 @dataclass(frozen=True)
 class FramePrediction:
-    """A predictor's answers for one frame; a sensor that does not see the object has none."""
+    """A predictor's answers for one frame, by track; a sensor that does not see the object has none."""
 
     frame: int
-    masks: list[MaskPrediction]
+    masks: Mapping[int, list[MaskPrediction]]

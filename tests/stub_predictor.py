@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from inference.predictor import FramePrediction
+from inference.predictor import FramePrediction, Known
 from inference.prompts import MaskPrediction, PointPrompt, Prompt
 from inference.scene import Scene
 
@@ -29,7 +29,7 @@ class StubPredictor:
         pass
 
     def add_prompt(
-        self, opened: Scene, *, frame: int, prompts: Sequence[Prompt]
+        self, opened: Scene, *, frame: int, prompts: Sequence[Prompt], track: int | None = None
     ) -> list[MaskPrediction]:
         self.before_click()
         answers = []
@@ -50,15 +50,22 @@ class StubPredictor:
         return answers
 
     def propagate(
-        self,
-        opened: Scene,
-        *,
-        known: Mapping[int, Mapping[str, np.ndarray]],
-        frames: Sequence[int],
+        self, opened: Scene, *, known: Mapping[int, Known], frames: Sequence[int]
     ) -> Iterator[FramePrediction]:
-        nearest = min(known, key=lambda index: abs(index - frames[0]))
         for frame in frames:
             self.before_step(frame)
             yield FramePrediction(
-                frame, [MaskPrediction(name, mask, 0.5) for name, mask in known[nearest].items()]
+                frame,
+                {
+                    track: [
+                        MaskPrediction(name, mask, 0.5)
+                        for name, mask in masks[
+                            min(masks, key=lambda at: abs(at - frames[0]))
+                        ].items()
+                    ]
+                    for track, masks in known.items()
+                },
             )
+
+    def remove_track(self, opened: Scene, track: int) -> None:
+        pass

@@ -138,6 +138,7 @@ class Resident:
             self.open(scene),
             frame=asked["frame"],
             prompts=_prompts(scene, asked["frame"], asked["prompts"], self.sensors(scene)),
+            track=asked["track"],
         )
 
     def _answer(self, job: Job, predicted: Sequence[MaskPrediction]) -> None:
@@ -185,13 +186,15 @@ class Resident:
             )
         jobs.progress(job, done=total - len(frames), total=total)
         with self.turns.step():
-            steps = self.predictor.propagate(self.open(scene), known=known, frames=frames)
+            steps = self.predictor.propagate(
+                self.open(scene), known={asked["track"]: known}, frames=frames
+            )
         for done in range(total - len(frames) + 1, total + 1):
             with self.turns.step():
                 predicted = next(steps)
             label_actions.save_predicted_masks(
                 scene,
-                _stored(predicted.masks, numbers),
+                _stored(predicted.masks[asked["track"]], numbers),
                 frame=predicted.frame,
                 track=asked["track"],
                 label_class=None,

@@ -14,7 +14,7 @@ from inference.geometric.outline import outlined
 from inference.geometric.propagation import followed
 from inference.geometric.selection import Asked, selected, sorted_prompts, with_other_sensors
 from inference.geometric.warming import clicks, small_scene
-from inference.prompts import FramePrediction, MaskPrediction, Prompt
+from inference.prompts import FramePrediction, Known, MaskPrediction, Prompt
 from inference.scene import Scene
 
 BoolArray = npt.NDArray[np.bool_]
@@ -32,7 +32,7 @@ class GeometricPredictor:
         opened = self.open(small_scene())
         answers = self.add_prompt(opened, frame=0, prompts=clicks())
         known = {0: {answer.sensor: answer.mask for answer in answers}}
-        for _ in self.propagate(opened, known=known, frames=[1]):
+        for _ in self.propagate(opened, known={0: known}, frames=[1]):
             pass
 
     def open(self, scene: Scene) -> OpenScene:
@@ -42,7 +42,7 @@ class GeometricPredictor:
         opened.forget()
 
     def add_prompt(
-        self, opened: OpenScene, *, frame: int, prompts: Sequence[Prompt]
+        self, opened: OpenScene, *, frame: int, prompts: Sequence[Prompt], track: int | None = None
     ) -> list[MaskPrediction]:
         prepared = opened.prepared(frame)
         asked = sorted_prompts(prepared, prompts)
@@ -52,13 +52,14 @@ class GeometricPredictor:
         return _answers(prepared, asked, target)
 
     def propagate(
-        self,
-        opened: OpenScene,
-        *,
-        known: Mapping[int, Mapping[str, BoolArray]],
-        frames: Sequence[int],
+        self, opened: OpenScene, *, known: Mapping[int, Known], frames: Sequence[int]
     ) -> Iterator[FramePrediction]:
-        return followed(opened, known, frames)
+        steps = {track: followed(opened, masks, frames) for track, masks in known.items()}
+        for frame in frames:
+            yield FramePrediction(frame, {track: next(step) for track, step in steps.items()})
+
+    def remove_track(self, opened: OpenScene, track: int) -> None:
+        """Nothing is kept of tracks."""
 
 
 def _target(prepared: PreparedFrame, asked: Asked) -> BoolArray:

@@ -21,7 +21,7 @@ from inference.geometric.motion import (
 from inference.geometric.outline import outlined
 from inference.geometric.selection import ground_patch
 from inference.geometry import FloatArray
-from inference.prompts import FramePrediction, MaskPrediction
+from inference.prompts import Known, MaskPrediction
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -33,16 +33,14 @@ _LEAST_GROUND_POINTS = 5
 
 
 def followed(
-    opened: OpenScene, known: Mapping[int, Mapping[str, BoolArray]], frames: Sequence[int]
-) -> Iterator[FramePrediction]:
-    """A known frame is answered with what is known of it."""
+    opened: OpenScene, known: Known, frames: Sequence[int]
+) -> Iterator[list[MaskPrediction]]:
+    """One track's masks in each asked frame. A known frame is answered with what is known of it."""
     sightings: dict[int, Sighting | None] = {}
     pictured: dict[int, Mapping[str, BoolArray]] = {}
     for index in frames:
         if index in known:
-            yield FramePrediction(
-                index, [MaskPrediction(name, mask, 1.0) for name, mask in known[index].items()]
-            )
+            yield [MaskPrediction(name, mask, 1.0) for name, mask in known[index].items()]
             continue
         for near in _neighbours(index, known):
             # Only those next to an asked frame: a long track may be known in hundreds.
@@ -52,23 +50,23 @@ def followed(
         seen = {at: sighting for at, sighting in sightings.items() if sighting is not None}
         if not seen:
             masks, pictured[index] = _carried(opened, prepared, {**known, **pictured})
-            yield FramePrediction(index, masks)
+            yield masks
             continue
         before = _source(seen, prepared)
         if before.is_ground:
             again = _ground_again(prepared, before.model_world)
             if again.any():
                 sightings[index] = _ground_sighting(prepared, again)
-            yield FramePrediction(index, _masks(prepared, again, 0.9))
+            yield _masks(prepared, again, 0.9)
             continue
         time_s = prepared.frame.timestamp_us * 1e-6
         points_world = prepared.points_world()
         found = match(prepared.cloud, points_world, before, time_s)
         sightings[index] = next_sighting(before, found, points_world, time_s)
-        yield FramePrediction(index, _masks(prepared, found.target, found.fit))
+        yield _masks(prepared, found.target, found.fit)
 
 
-def _neighbours(index: int, known: Mapping[int, Mapping[str, BoolArray]]) -> list[int]:
+def _neighbours(index: int, known: Known) -> list[int]:
     """The nearest known frames before and after a frame."""
     before = [frame for frame in known if frame < index]
     after = [frame for frame in known if frame > index]

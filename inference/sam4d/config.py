@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,12 @@ class Quirks:
     drawn_before_prompted: bool = True
     # The sheet's other defects: where a track begins, no reading sees what the others see,
     alone_when_prompted: bool = True
-    # a mask must be given in every reading; ours decodes those that were left out,
-    masks_everywhere: bool = True
     # and a box seen from above lies flat at height 0; ours reaches over the points in it.
     flat_boxes: bool = True
+    # Section 5: clicks are cut to whole pixels of the model's picture.
+    whole_pixels: bool = True
+    # Section 12: small holes are filled where a person prompted, and stay where a mask was followed.
+    holes_when_followed: bool = True
 
 
 RELEASE = Quirks()
@@ -131,3 +135,25 @@ class Sam4dConfig:
 def release(size: str = "small", side_px: int = 768) -> Sam4dConfig:
     """The model as its authors published it, quirks and all.  size: a name in HIERA."""
     return Sam4dConfig(HIERA[size], side_px, prompted_frames=None, quirks=RELEASE)
+
+
+def as_plain(config: Sam4dConfig) -> dict[str, Any]:
+    """What JSON can hold."""
+    return asdict(config)
+
+
+def from_plain(plain: Mapping[str, Any]) -> Sam4dConfig:
+    """The way back. Raises TypeError or KeyError for what `as_plain` did not make."""
+    parts = {
+        "image": ImageEncoderConfig(**_with_tuples(plain["image"])),
+        "lidar": LidarEncoderConfig(**_with_tuples(plain["lidar"])),
+        "quirks": Quirks(**plain["quirks"]),
+    }
+    return Sam4dConfig(**{**plain, **parts})
+
+
+def _with_tuples(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON makes lists of them."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+    }

@@ -68,3 +68,8 @@ class ChannelNorm(nn.Module):
         variance = (x - mean).square().mean(dim=1, keepdim=True)
         scaled = (x - mean) / torch.sqrt(variance + self.eps)
         return self.weight[:, None, None] * scaled + self.bias[:, None, None]
+
+
+def exactly(x: Tensor) -> torch.autocast:
+    """No rounding to half precision in here, whatever the caller asked for."""
+    return torch.autocast(x.device.type, enabled=False)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inference.sam4d.config import LidarEncoderConfig
+from inference.sam4d.layers import exactly
 from inference.sam4d.sparse import KernelMap, Voxels, convolve
 
 
@@ -61,12 +62,13 @@ class LidarEncoder(nn.Module):
         Returns 32 and 32 channels at strides 1 and 2 (the way down), 128 and 256 at 4 and 8 (the
         way up), 256 at 16.
         """
-        down = self.descend(voxels, features)
-        x = down.features[4]
-        outputs = list(down.features)
-        for level, stage in zip((3, 2), self.decoder, strict=True):
-            x = stage(x, down.features[level], down.maps[level].transposed, down.levels[level])
-            outputs[level] = x
+        with exactly(features):  # like the release, which runs it in float32
+            down = self.descend(voxels, features)
+            x = down.features[4]
+            outputs = list(down.features)
+            for level, stage in zip((3, 2), self.decoder, strict=True):
+                x = stage(x, down.features[level], down.maps[level].transposed, down.levels[level])
+                outputs[level] = x
         return Pyramid(down.levels, down.maps, tuple(outputs))
 
     def levels(self, voxels: Voxels) -> tuple[tuple[Voxels, ...], tuple[KernelMap, ...]]:
@@ -101,7 +103,8 @@ class SparseConv(nn.Module):
         nn.init.normal_(self.kernel, std=(2 / (width_in * weights)) ** 0.5)
 
     def forward(self, features: Tensor, kernel_map: KernelMap) -> Tensor:
-        out = convolve(features, self.kernel, kernel_map)
+        with exactly(features):
+            out = convolve(features.to(self.kernel.dtype), self.kernel, kernel_map)
         return out if self.bias is None else out + self.bias
 
 
@@ -237,7 +240,7 @@ def voxelise_like_release(points: Tensor) -> Voxelised:
     """
     _check_finite(points)
     fine = torch.trunc(points.double() / 0.05).long()
-    fine = fine - fine.amin(dim=0)
+    fine = fine - fine.amin(dim=0) if len(fine) else fine
     places = fine.float() * torch.tensor(0.05) / torch.tensor(0.15)
     voxels, rows = Voxels.of(places.floor().long())
     return Voxelised(voxels, places, rows)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inference.sam4d.layers import Attention, ChannelNorm
+from inference.sam4d.layers import Attention, ChannelNorm, exactly
 from inference.sam4d.lidar_encoder import PointwiseConv, SparseConv
 from inference.sam4d.sparse import KernelMap, Voxels
 
@@ -173,7 +173,8 @@ class MotionEncoder(nn.Module):
         axis = torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], dim=-1)
         turn = axis / torch.sin(angle)[..., None] * angle[..., None]
         scaled = torch.cat([turn / math.pi, shift / (self.d_max.abs() + 1e-6)], dim=-1)
-        out: Tensor = self.fc(scaled.float())
+        with exactly(scaled):
+            out: Tensor = self.fc(scaled.float())
         return out
 
 

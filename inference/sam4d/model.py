@@ -50,7 +50,7 @@ from inference.sam4d.prompt_encoder import PADDING, ImagePrompts, LidarPrompts
 from inference.sam4d.sparse import KernelMap, Voxels
 
 STRIDE = 16
-SWEEP = "sweep"  # the name of the merged sweep beside those of the cameras
+SWEEP = "<sweep>"  # the name of the merged sweep beside those of the cameras; none is called so
 ABSENT = -1024.0  # logits of a mask whose object is not there
 STABLE_BY, STABLE_FROM = 0.05, 0.98  # a mask is stable when moving its threshold changes < 2 %
 
@@ -403,6 +403,10 @@ class Sam4d(nn.Module):
             features = {name: self._features(name, sight, past) for name in others}
             answers |= self.decode(sight, Prompts(points), features, ambiguous=False)
         return {name: answers[name] for name in sight.readings if name in answers}
+
+    def mask_logits(self, masks: Tensor, sight: Sight, name: str) -> Tensor:
+        """Masks of 0 and 1, [B, S, S] or [B, N], as logits at stride 4."""
+        return self._low(masks * MASK_SCALE + MASK_SHIFT, sight, name)
 
     def _taken(self, name: str, mask: Tensor, decoded: Answer, sight: Sight) -> Answer:
         logits = mask * MASK_SCALE + MASK_SHIFT

@@ -27,7 +27,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from inference.sam4d.asked import model_pixels
 from inference.sam4d.config import release
+from inference.sam4d.frames import normalised
 from inference.sam4d.lidar_encoder import (
     Voxelised,
     interpolation_like_release,
@@ -51,7 +53,6 @@ from inference.sam4d.sparse import KernelMap, Voxels
 from inference.sam4d.tracking import Tracker
 from inference.sam4d.weights import released_name
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = {"T": "tiny", "S": "small", "Bplus": "base_plus", "L": "large"}
 CAMERA = "camera"  # the release knows one
 READINGS = {"img": CAMERA, "pts": SWEEP}
@@ -195,13 +196,6 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.as_tensor(array)
 
 
-def _normalised(image: np.ndarray) -> Tensor:
-    """[S, S, 3] uint8 -> [3, S, S]."""
-    scaled = image.astype(np.float32) / np.float32(255)
-    shifted = (scaled - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
-    return _tensor(shifted).permute(2, 0, 1)
-
-
 def _camera(arrays: Arrays, image_from_model: Tensor | None = None) -> Camera:
     if image_from_model is None:
         image_from_model = torch.linalg.inv(_tensor(arrays["img_aug_matrix"]).double())
@@ -234,7 +228,7 @@ def _ego_pose(model: Sam4d, arrays: Arrays, case: Case) -> Found:
 
 
 def _image_encoder(model: Sam4d, arrays: Arrays, case: Case) -> Found:
-    stages = model.image_encoder.trunk(_normalised(arrays["image_u8"])[None])
+    stages = model.image_encoder.trunk(normalised(arrays["image_u8"])[None])
     at4, at8, at16 = model.image_encoder.neck(stages)
     for name in case["outputs"]:
         base = name.split("_ch")[0]
@@ -437,20 +431,18 @@ class Clip:
         scale = torch.diag(torch.tensor([width / side, height / side, 1.0, 1.0]))
         camera = _camera(self._arrays, scale)
         return Sight(
-            {CAMERA: self.model.look_at_picture(_normalised(np.asarray(picture)), camera)},
+            {CAMERA: self.model.look_at_picture(normalised(np.asarray(picture)), camera)},
             self.model.look_at_sweep(_tensor(self._arrays[names["points"]])),
             _tensor(self._arrays[names["lidar2world"]]),
         )
 
     def points(self, frame: int, inputs: Case) -> dict[str, tuple[Tensor, Tensor]]:
         """Prompts as the release's predictor hands them on: whole pixels of its picture."""
-        height, width = self.size(frame)
         found = {}
         for modality, names in inputs.items():
             where, labels = (_tensor(self._arrays[names[part]])[0] for part in ("coords", "labels"))
             if modality == "img":
-                shares = where / torch.tensor([width, height])
-                where = torch.floor(shares * self.model.config.side_px) + 0.5
+                where = model_pixels(where, self.size(frame), self.model.config)
             found[READINGS[modality]] = (where.float(), labels)
         return found
 

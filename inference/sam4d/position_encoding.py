@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inference.sam4d.layers import exactly
+
 DEPTHS_M = tuple(1.0 + 0.6 * k for k in range(128))
 
 
@@ -40,7 +42,8 @@ class Rays:
         """The same rays in another frame of reference.  there_from_here: [4, 4]."""
         moved = there_from_here.to(self.origins)
         rotation = moved[:3, :3]
-        return Rays(self.origins @ rotation.T + moved[:3, 3], self.directions @ rotation.T)
+        with exactly(self.origins):
+            return Rays(self.origins @ rotation.T + moved[:3, 3], self.directions @ rotation.T)
 
 
 def pixel_rays(
@@ -55,9 +58,10 @@ def pixel_rays(
     image = image_from_model.to(pixels)
     u, v = pixels.unbind(-1)
     ones = torch.ones_like(u)
-    in_image = torch.stack([u, v, ones, ones], dim=-1) @ image.T
-    flat = torch.stack([in_image[..., 0], in_image[..., 1], ones], dim=-1)
-    directions = flat @ torch.linalg.inv(lens[:3, :3].to(pixels)).T
+    with exactly(pixels):
+        in_image = torch.stack([u, v, ones, ones], dim=-1) @ image.T
+        flat = torch.stack([in_image[..., 0], in_image[..., 1], ones], dim=-1)
+        directions = flat @ torch.linalg.inv(lens[:3, :3].to(pixels)).T
     return Rays(torch.zeros_like(directions), directions).moved(sweep_from_camera)
 
 
@@ -136,8 +140,3 @@ class PositionEncoding(nn.Module):
 
     def _sine(self, places: Tensor) -> Tensor:
         return sine_of_pixels(places, self.width, one_frequency=self.one_frequency)
-
-
-def exactly(x: Tensor) -> torch.autocast:
-    """No rounding to half precision in here, whatever the caller asked for."""
-    return torch.autocast(x.device.type, enabled=False)

@@ -44,10 +44,11 @@ logger = logging.getLogger(__name__)
 class Seen:
     """A frame as the model sees it, and what it takes to give masks back at their full size.
 
-    sizes: (height, width) of each camera's picture.  parts: the sweep's; also of a frame whose
+    index: of the frame.  sizes: (height, width) of each camera's picture.  parts: the sweep's; also of a frame whose
     sweeps are empty, for which `sight` has none.
     """
 
+    index: int
     sight: Sight
     sizes: Mapping[str, tuple[int, int]]
     parts: Parts
@@ -157,7 +158,7 @@ class Sights:
         sizes = {
             sensor.name: (lens_of(sensor).height_px, lens_of(sensor).width_px) for sensor in cameras
         }
-        return _Kept(Seen(sight, sizes, parts), features)
+        return _Kept(Seen(index, sight, sizes, parts), features)
 
     def _encoded(self, frame: Frame, cameras: list[Sensor], points: Float32Array) -> SeenFeatures:
         """The costly part."""

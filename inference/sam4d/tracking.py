@@ -8,7 +8,7 @@ frames are answered together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -117,9 +117,8 @@ class Tracker:
     def prompt_masks(self, track: int, frame: int, masks: Mapping[str, Tensor]) -> Answers:
         """Masks of 0 and 1 for readings of a frame: [S, S] and [N]."""
         state = self.tracks.setdefault(track, Track())
-        past = None if self.model.config.quirks.masks_everywhere else self.past(state, frame)
         given = {name: mask[None] for name, mask in masks.items()}
-        answers = self.model.answer_masks(self.sight(frame), given, past)
+        answers = self.model.answer_masks(self.sight(frame), given, self.past(state, frame))
         state.waiting[frame] = answers
         return answers
 
@@ -157,11 +156,15 @@ class Tracker:
                 state.followed.pop(frame, None)
             state.waiting.clear()
 
-    def step(self, frame: int, *, backwards: bool = False) -> dict[int, Answers]:
-        """What is said of every track in a frame; those that have not begun are left out."""
+    def step(
+        self, frame: int, *, backwards: bool = False, tracks: Sequence[int] | None = None
+    ) -> dict[int, Answers]:
+        """What is said of tracks (None: of all) in a frame; those that have not begun are left out."""
+        asked = list(self.tracks if tracks is None else tracks)
         answers: dict[int, Answers] = {}
         alike: dict[LookBack, list[int]] = {}
-        for track, state in self.tracks.items():
+        for track in asked:
+            state = self.tracks[track]
             if not self._has_begun(state, frame, backwards):
                 continue
             state.visited[frame] = backwards
@@ -171,12 +174,12 @@ class Tracker:
                 look_back = self._look_back(state, frame, backwards=backwards)
                 alike.setdefault(look_back, []).append(track)
         from_here = self._from_here(frame)
-        for look_back, tracks in alike.items():
-            for first in range(0, len(tracks), self.together):
-                some = tracks[first : first + self.together]
+        for look_back in alike:
+            for first in range(0, len(alike[look_back]), self.together):
+                some = alike[look_back][first : first + self.together]
                 answers |= self._follow(some, frame, look_back, from_here)
-        self._forget(frame)
-        return {track: answers[track] for track in self.tracks if track in answers}
+        self._forget(frame, asked)
+        return {track: answers[track] for track in asked if track in answers}
 
     def _has_begun(self, state: Track, frame: int, backwards: bool) -> bool:
         if not state.conditioning:
@@ -198,10 +201,10 @@ class Tracker:
             state.followed[frame] = Kept(found[track], memory)
         return found
 
-    def _forget(self, frame: int) -> None:
+    def _forget(self, frame: int, tracks: Sequence[int]) -> None:
         if self.keep is None:
             return
-        for state in self.tracks.values():
+        for state in (self.tracks[track] for track in tracks):
             for far in [then for then in state.followed if abs(then - frame) > self.keep]:
                 del state.followed[far]
 
@@ -209,7 +212,7 @@ class Tracker:
         """Conditioning frames, then the frames just before, the oldest first."""
         config = self.model.config
         count, direction = config.memory_frames, -1 if backwards else 1
-        chosen = self._prompted_before(state, frame)
+        chosen = self.prompts_seen(state.conditioning, frame)
         remembered = [(then, count - 1) for then in chosen]
         others = {then for then in (*state.followed, *state.conditioning) if then not in chosen}
         if not config.quirks.sees_own_past:
@@ -231,11 +234,11 @@ class Tracker:
                 pointed.append((then, ago / longest))
         return LookBack(tuple(remembered), tuple(pointed))
 
-    def _prompted_before(self, state: Track, frame: int) -> list[int]:
-        """The conditioning frames that a frame looks back at, in the order of their prompts."""
+    def prompts_seen(self, prompted: Iterable[int], frame: int) -> list[int]:
+        """Which of the prompted frames a frame looks back at, in the order given."""
         config = self.model.config
         near = config.memory_frames + 1 if config.quirks.forget_far_prompts else self.frames
-        chosen = [then for then in state.conditioning if abs(frame - then) <= near]
+        chosen = [then for then in prompted if abs(frame - then) <= near]
         if not config.quirks.sees_own_past:
             chosen = [then for then in chosen if then != frame]
         nearest = sorted(chosen, key=lambda then: abs(frame - then))[: config.prompted_frames]

@@ -9,19 +9,23 @@ keeps them (as a start for the picture's side), and our own safetensors. Nothing
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from inference.sam4d.config import HIERA, release
+from inference.sam4d.config import HIERA, Sam4dConfig, as_plain, from_plain, release
 from inference.sam4d.model import Sam4d
+
+CONFIG = "sam4d_config"  # its name in the metadata of our own files
 
 
 class Layout(StrEnum):
@@ -39,12 +43,16 @@ class WrongCheckpoint(ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file's tensors by our names; `strangers` have no counterpart here."""
+    """A file's tensors by our names; `strangers` have no counterpart here.
+
+    config: of the model that they fill; None for SAM 2, which fills a part of any of its size.
+    """
 
     path: Path
     layout: Layout
     tensors: Mapping[str, Tensor]
     strangers: tuple[str, ...]
+    config: Sam4dConfig | None
 
     @property
     def size(self) -> str | None:
@@ -119,7 +127,8 @@ PREFIXES = (
     ("motion.", "ego_pose_encoder."),
 )
 # In a released file, without a counterpart here: the first is never used, the second is geometry.
-UNUSED = frozenset({"no_mem_pos_enc", "union_pe_func.union_pe_layer.frustum"})
+FRUSTUM = "union_pe_func.union_pe_layer.frustum"  # [S/16, S/16, 128, 4]
+UNUSED = frozenset({"no_mem_pos_enc", FRUSTUM})
 # Meta's names -> ours, the first prefix that fits.
 META_PREFIXES = (
     ("image_encoder.", "image_encoder."),
@@ -226,7 +235,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
             strangers.append(name)
         else:
             known[ours] = tensor
-    return Checkpoint(path, layout, known, tuple(sorted(set(strangers) - UNUSED)))
+    unknown = tuple(sorted(set(strangers) - UNUSED))
+    found = Checkpoint(path, layout, known, unknown, None)
+    if layout == Layout.OURS:
+        return replace(found, config=_saved_config(path))
+    if layout == Layout.RELEASE and found.size is not None:
+        side_px = 16 * len(tensors[FRUSTUM]) if FRUSTUM in tensors else 768
+        return replace(found, config=release(found.size, side_px))
+    return found
 
 
 def fit(model: nn.Module, checkpoint: Checkpoint) -> Fit:
@@ -270,9 +286,35 @@ def load(model: nn.Module, checkpoint: Checkpoint) -> Fit:
     return found
 
 
-def save(model: nn.Module, path: Path) -> None:
-    """Our own layout: safetensors by our names."""
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+def load_model(path: Path) -> Sam4d:
+    """The model that a SAM4D file holds, released or ours. Raises WrongCheckpoint, or OSError."""
+    checkpoint = read_checkpoint(path)
+    if checkpoint.config is None:
+        raise WrongCheckpoint(
+            f"{path} looks like {checkpoint.layout}: it holds the picture's side of a model at most, "
+            "from which a SAM4D may start to learn, and answers no clicks by itself"
+        )
+    model = Sam4d(checkpoint.config)
+    load(model, checkpoint)
+    return model.eval()
+
+
+def save(model: Sam4d, path: Path) -> None:
+    """Our own layout: safetensors by our names, with the config as JSON beside them."""
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, path, metadata={CONFIG: json.dumps(as_plain(model.config))})
+
+
+def _saved_config(path: Path) -> Sam4dConfig:
+    try:
+        with safe_open(path, "pt") as opened:
+            metadata = opened.metadata() or {}
+        return from_plain(json.loads(metadata[CONFIG]))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise WrongCheckpoint(
+            f"{path} has tensors like {Layout.OURS}'s, but does not say of which config they are "
+            f"({type(error).__name__}: {error}); save it with inference.sam4d.weights.save"
+        ) from error
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -361,12 +403,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         checkpoint = read_checkpoint(asked.file)
-        size = checkpoint.size
-        if size is None:
-            raise WrongCheckpoint(f"{asked.file} has a Hiera of no known size")
-        print(f"{asked.file}: {checkpoint.layout}; image encoder {size}")
+        config = checkpoint.config
+        if config is None:
+            if checkpoint.size is None:
+                raise WrongCheckpoint(f"{asked.file} has a Hiera of no known size")
+            config = release(checkpoint.size)
+        size = checkpoint.size or "of its own size"
+        print(f"{asked.file}: {checkpoint.layout}; image encoder {size}, {config.width} channels")
         with torch.device("meta"):
-            model = Sam4d(release(size))
+            model = Sam4d(config)
         for line in fit(model, checkpoint).lines():
             print(f"  {line}")
     except (WrongCheckpoint, OSError) as error:

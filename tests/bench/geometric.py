@@ -198,12 +198,12 @@ def score_propagation(predictor: Predictor, opened: Any, case: Case, scores: Sco
     kind = "moving" if case.gold in case.clip.moving else "still"
     _score_step(case, case.frame, answers, scores, kind)
     frames = range(case.frame + 1, len(case.clip.ids))
-    steps: Iterator[Any] = predictor.propagate(opened, known=known, frames=list(frames))
+    steps: Iterator[Any] = predictor.propagate(opened, known={0: known}, frames=list(frames))
     for frame in frames:
         began = process_time()
         answer = next(steps)
         scores.frame_ms.append(1e3 * (process_time() - began))
-        _score_step(case, frame, answer.masks, scores, kind)
+        _score_step(case, frame, answer.masks[0], scores, kind)
 
 
 def _score_step(

@@ -12,6 +12,7 @@ from inference.masks import intersection_over_union
 from inference.predictor import FramePrediction, load_predictor
 from tests.inference.geometric.blocks import CAMERA, GROUND, LIDAR, Block, Plain, scene_of
 
+TRACK = 3
 MOVING = Block((12, 3), velocity=(6, -1))
 PARKED = Block((14, -3))
 
@@ -24,12 +25,14 @@ def followed(
         frame: {sensor.name: plain.gold(frame, sensor) == number for sensor in plain.sensors}
         for frame in known
     }
-    return list(predictor.propagate(predictor.open(scene_of(plain)), known=masks, frames=frames))
+    return list(
+        predictor.propagate(predictor.open(scene_of(plain)), known={TRACK: masks}, frames=frames)
+    )
 
 
 def agreement(plain: Plain, predicted: FramePrediction, number: int, sensor: str) -> float:
     gold = next(plain.gold(predicted.frame, s) for s in plain.sensors if s.name == sensor)
-    masks = {answer.sensor: answer.mask for answer in predicted.masks}
+    masks = {answer.sensor: answer.mask for answer in predicted.masks[TRACK]}
     return intersection_over_union(masks.get(sensor, np.zeros(len(gold), bool)), gold == number)
 
 
@@ -64,11 +67,11 @@ def test_known_frames_are_answered_with_what_is_known() -> None:
     answers = followed(plain, 0, known=[0, 2], frames=range(1, 4))
 
     assert (_mask(answers[1], "TOP") == (plain.gold(2, LIDAR) == 0)).all()
-    assert {answer.confidence for answer in answers[1].masks} == {1.0}
+    assert {answer.confidence for answer in answers[1].masks[TRACK]} == {1.0}
 
 
 def _mask(predicted: FramePrediction, sensor: str) -> npt.NDArray[np.bool_]:
-    return next(answer.mask for answer in predicted.masks if answer.sensor == sensor)
+    return next(answer.mask for answer in predicted.masks[TRACK] if answer.sensor == sensor)
 
 
 def test_two_known_frames_lead_the_way_between_them() -> None:
@@ -87,7 +90,7 @@ def test_an_object_that_leaves_the_picture_stays_in_the_points_alone() -> None:
     last = followed(plain, 0, known=[0], frames=range(1, 12))[-1]
 
     assert not (plain.gold(11, CAMERA) == 0).any()
-    assert not any(answer.mask.any() for answer in last.masks if answer.sensor == "FRONT")
+    assert not any(answer.mask.any() for answer in last.masks[TRACK] if answer.sensor == "FRONT")
     assert agreement(plain, last, 0, "TOP") > 0.7
 
 
@@ -98,7 +101,7 @@ def test_a_neighbour_is_not_taken_for_an_object_that_went_out_of_reach() -> None
 
     last = followed(plain, 0, known=[0, 1], frames=range(2, 12))[-1]
 
-    taken = {answer.sensor: answer.mask for answer in last.masks}
+    taken = {answer.sensor: answer.mask for answer in last.masks[TRACK]}
     in_points = taken.get("TOP", np.zeros(0, bool))
     assert not in_points.any() or (plain.gold(11, LIDAR)[in_points] != 1).all()
 
@@ -117,7 +120,9 @@ def test_nothing_is_read_before_the_first_answer_is_asked_for() -> None:
     known = {0: {"TOP": plain.gold(0, LIDAR) == 0}}
     plain.reads.clear()
 
-    steps = predictor.propagate(predictor.open(scene_of(plain)), known=known, frames=range(1, 6))
+    steps = predictor.propagate(
+        predictor.open(scene_of(plain)), known={TRACK: known}, frames=range(1, 6)
+    )
 
     assert plain.reads == []
     next(steps)
@@ -130,10 +135,10 @@ def test_a_scene_may_grow_while_it_is_open() -> None:
     opened = predictor.open(scene_of(plain))
     known = {1: {"TOP": plain.gold(1, LIDAR) == 0}}
     with pytest.raises(IndexError, match="2 frames"):
-        list(predictor.propagate(opened, known=known, frames=[2]))
+        list(predictor.propagate(opened, known={TRACK: known}, frames=[2]))
 
     plain.length = 4
-    answers = list(predictor.propagate(opened, known=known, frames=[2, 3]))
+    answers = list(predictor.propagate(opened, known={TRACK: known}, frames=[2, 3]))
 
     assert [agreement(plain, answer, 0, "TOP") > 0.7 for answer in answers] == [True, True]
 
@@ -148,11 +153,11 @@ def test_a_click_between_two_steps_does_not_disturb_them() -> None:
     known = {0: {s.name: plain.gold(0, s) == 0 for s in plain.sensors}}
 
     disturbed = []
-    for answer in predictor.propagate(opened, known=known, frames=range(1, 6)):
+    for answer in predictor.propagate(opened, known={TRACK: known}, frames=range(1, 6)):
         disturbed.append(answer)
         predictor.add_prompt(opened, frame=0, prompts=[PointPrompt("TOP", (13.0, -3.0, 1.0))])
 
     for first, second in zip(alone, disturbed, strict=True):
-        assert [a.sensor for a in first.masks] == [a.sensor for a in second.masks]
-        for one, other in zip(first.masks, second.masks, strict=True):
+        assert [a.sensor for a in first.masks[TRACK]] == [a.sensor for a in second.masks[TRACK]]
+        for one, other in zip(first.masks[TRACK], second.masks[TRACK], strict=True):
             assert (one.mask == other.mask).all()

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from inference.sam4d import weights  # noqa: E402
-from inference.sam4d.config import HIERA, release  # noqa: E402
+from inference.sam4d.config import (  # noqa: E402
+    HIERA,
+    OURS,
+    ImageEncoderConfig,
+    LidarEncoderConfig,
+    Sam4dConfig,
+    release,
+)
 from inference.sam4d.model import Sam4d  # noqa: E402
 from inference.sam4d.weights import (  # noqa: E402
     UNUSED,
     Layout,
     WrongCheckpoint,
     load,
+    load_model,
     read_checkpoint,
     released_name,
 )
@@ -80,6 +91,48 @@ def test_ours_comes_back_as_it_was_kept(tmp_path):
     assert (checkpoint.layout, checkpoint.size) == (Layout.OURS, "tiny")
     for name, tensor in kept.state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor)
+
+
+def test_our_own_file_says_which_model_it_is(tmp_path):
+    torch.manual_seed(3)
+    own = Sam4d(
+        Sam4dConfig(
+            ImageEncoderConfig(16, 1, (1, 1, 1, 1), (8, 4, 4, 4), (2,)),
+            side_px=96,
+            lidar=LidarEncoderConfig(encoder_widths=(8, 8, 8, 16, 32), decoder_widths=(32, 16)),
+            width=32,
+            hidden=64,
+            quirks=replace(OURS, one_frequency=True),
+        )
+    )
+    weights.save(own, tmp_path / "own.safetensors")
+
+    again = load_model(tmp_path / "own.safetensors")
+
+    assert again.config == own.config
+    assert all(torch.equal(again.state_dict()[k], v) for k, v in own.state_dict().items())
+    assert weights.main([str(tmp_path / "own.safetensors")]) == 0
+
+
+def test_tensors_of_ours_without_their_config_are_refused(tmp_path):
+    save_file(small_model().state_dict(), tmp_path / "bare.safetensors")
+
+    with pytest.raises(WrongCheckpoint, match="does not say of which config"):
+        read_checkpoint(tmp_path / "bare.safetensors")
+
+
+def test_sam_2_alone_is_no_predictor(tmp_path):
+    torch.save({"image_encoder.trunk.pos_embed": torch.zeros(1)}, tmp_path / "2.pt")
+
+    with pytest.raises(WrongCheckpoint, match="answers no clicks by itself"):
+        load_model(tmp_path / "2.pt")
+
+
+def test_a_released_file_knows_the_side_of_its_pictures(tmp_path):
+    frustum = {weights.FRUSTUM: torch.zeros(4, 4, 128, 4)}
+    path = released_file(small_model(), tmp_path / "sam4d.pt", **frustum)
+
+    assert read_checkpoint(path).config == release("tiny", side_px=64)
 
 
 def test_a_released_file_fills_the_whole_model(tmp_path):
