@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inference.sam4d.config import ImageEncoderConfig
+from inference.sam4d.layers import attend
 
 NORM_EPS = 1e-6
 
@@ -126,7 +127,7 @@ class Attention(nn.Module):
             query = pool(query)
         sides = query.shape[1:3]
         query, key, value = (self._by_head(each) for each in (query, key, value))
-        answer = F.scaled_dot_product_attention(query, key, value)  # [B, heads, H·W, C/heads]
+        answer = attend(query, key, value)  # [B, heads, H·W, C/heads]
         answer = answer.transpose(1, 2).flatten(2).unflatten(1, sides)
         out: Tensor = self.proj(answer)
         return out

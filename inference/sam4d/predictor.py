@@ -91,7 +91,7 @@ class Sam4dPredictor:
     ) -> None:
         """version: says which weights these are.  cache_folder: for features; None: the system's."""
         self.runtime = runtime or best_runtime()
-        self.model = model.eval().requires_grad_(False).to(self.runtime.device)
+        self.model = self.runtime.prepare(model)
         self.version = version
         self.budget = budget or Budget()
         self._folder = cache_folder or Path(tempfile.gettempdir())

@@ -1,4 +1,4 @@
-"""How a model is run: on which device, in which precision, with how many threads."""
+"""How a model is run: on which device, and in which precision."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch import nn
+
+from inference.sam4d.model import Sam4d
+
+# Parts that are computed in float32 whatever the precision (see layers.exactly).
+EXACT = ("places.", "motion.", "lidar_encoder.")
 
 
 @dataclass(frozen=True)
@@ -15,6 +21,15 @@ class Runtime:
 
     device: torch.device
     precision: torch.dtype = torch.float32
+
+    def prepare(self, model: Sam4d) -> Sam4d:
+        """The model for inference only, its dense weights rounded once instead of at every call."""
+        model.eval().requires_grad_(False).to(self.device)
+        for name, layer in model.named_modules():
+            dense = isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
+            if dense and not name.startswith(EXACT):
+                layer.to(self.precision)
+        return model
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
