@@ -134,12 +134,15 @@ class Resident:
 
     def _predict(self, job: Job) -> list[MaskPrediction]:
         scene, asked = scene_of(job), job.parameters
-        return self.predictor.add_prompt(
-            self.open(scene),
-            frame=asked["frame"],
-            prompts=_prompts(scene, asked["frame"], asked["prompts"], self.sensors(scene)),
-            track=asked["track"],
-        )
+        try:
+            return self.predictor.add_prompt(
+                self.open(scene),
+                frame=asked["frame"],
+                prompts=_prompts(scene, asked["frame"], asked["prompts"], self.sensors(scene)),
+                track=asked["track"],
+            )
+        except ValueError as error:  # a prompt that does not fit its reading, or a broken reading
+            raise InvalidEdit(str(error)) from error
 
     def _answer(self, job: Job, predicted: Sequence[MaskPrediction]) -> None:
         scene, asked = scene_of(job), job.parameters

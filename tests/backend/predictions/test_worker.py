@@ -117,6 +117,23 @@ def test_a_click_on_nothing_fails_with_words_and_leaves_no_track(scene, ann, res
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_click_that_does_not_fit_its_reading_fails_with_the_predictors_words(
+    scene, ann, resident
+):
+    def refuse():
+        raise ValueError("the click lies outside the picture of 'FRONT'")
+
+    resident.predictor.before_click = refuse
+    job = click(scene, ann)
+
+    resident.run_click(job.pk)
+
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert "outside the picture of 'FRONT'" in job.error
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_click_that_is_cancelled_meanwhile_ends_as_cancelled_and_leaves_nothing(
     scene, ann, resident
 ):
@@ -257,3 +274,29 @@ def test_without_a_worker_the_asker_is_told(scene, ann):
         click(scene, ann)
 
     assert not Job.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_model_itself_answers_a_click_and_follows_it(scene, ann, tmp_path):
+    """SAM4D with random weights: what the masks show means nothing, what becomes of them does."""
+    rig = pytest.importorskip("tests.inference.sam4d.test_predictor")
+    predictor = rig.Sam4dPredictor(
+        rig.random_model(), version="random", runtime=rig.EXACT, cache_folder=tmp_path
+    )
+    resident = Resident(predictor, "model-worker")
+    resident.register()
+    resident.run_click(click(scene, ann).pk)
+    track = Track.objects.get().number
+    resident.beat()
+    again = click(scene, ann, track=track, position=[11.0, 0.5, 0.9])
+    resident.run_click(again.pk)
+
+    resident.beat()
+    job = propagate(scene, ann, track, end=3)
+    resident.run_propagation(job.pk)
+
+    job.refresh_from_db()
+    again.refresh_from_db()
+    assert (again.state, job.state) == (State.DONE, State.DONE)
+    assert set(Mask.objects.values_list("reading__frame__index", flat=True)) == {0, 1, 2, 3}
+    assert {edit.model for edit in Edit.objects.all()} == {"sam4d"}

@@ -6,17 +6,32 @@ import math
 
 import torch
 
-from inference.sam4d.config import HIERA, Sam4dConfig
+from inference.sam4d.config import ImageEncoderConfig, LidarEncoderConfig, Sam4dConfig
 from inference.sam4d.config import release as as_released
 from inference.sam4d.model import Camera, Sam4d, Sight
 
 SIDE_PX = 64
 
 
+# Every part of the model, each as small as it can be.
+SMALL = Sam4dConfig(
+    ImageEncoderConfig(16, 1, (1, 1, 2, 1), (8, 4, 8, 4), (3,)),
+    side_px=SIDE_PX,
+    lidar=LidarEncoderConfig(
+        encoder_widths=(8, 8, 16, 16, 32), encoder_blocks=(1, 1, 1, 1), decoder_widths=(32, 16)
+    ),
+    width=32,
+    hidden=64,
+    heads=4,
+    memory_layers=2,
+    memory_kernel=3,
+)
+
+
 def small_model(*, release: bool = False) -> Sam4d:
+    """release: with the layout and the quirks of the released files."""
     torch.manual_seed(0)
-    config = as_released("tiny", SIDE_PX) if release else Sam4dConfig(HIERA["tiny"], SIDE_PX)
-    return Sam4d(config).eval()
+    return Sam4d(as_released("tiny", SIDE_PX) if release else SMALL).eval()
 
 
 def camera(heading_deg: float) -> Camera:

@@ -178,7 +178,7 @@ def test_an_empty_sweep_is_a_sweep_without_points():
     with torch.no_grad():
         seen = model.look_at_sweep(torch.zeros(0, 3))
 
-    assert seen.at16.shape == (0, 256)
+    assert seen.at16.shape == (0, 32)
     assert seen.to_points(torch.zeros(0, 1)).shape == (0, 1)
 
 

@@ -72,8 +72,8 @@ def released_file(model, path, **changed):
     return path
 
 
-def filled(value: float) -> Sam4d:
-    model = small_model()
+def filled(value: float, *, release: bool = False) -> Sam4d:
+    model = small_model(release=release)
     with torch.no_grad():
         for weight in model.parameters():
             weight.fill_(value)
@@ -88,7 +88,7 @@ def test_ours_comes_back_as_it_was_kept(tmp_path):
     checkpoint = read_checkpoint(tmp_path / "own.safetensors")
     load(model, checkpoint)
 
-    assert (checkpoint.layout, checkpoint.size) == (Layout.OURS, "tiny")
+    assert (checkpoint.layout, checkpoint.config) == (Layout.OURS, kept.config)
     for name, tensor in kept.state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor)
 
@@ -130,13 +130,13 @@ def test_sam_2_alone_is_no_predictor(tmp_path):
 
 def test_a_released_file_knows_the_side_of_its_pictures(tmp_path):
     frustum = {weights.FRUSTUM: torch.zeros(4, 4, 128, 4)}
-    path = released_file(small_model(), tmp_path / "sam4d.pt", **frustum)
+    path = released_file(small_model(release=True), tmp_path / "sam4d.pt", **frustum)
 
     assert read_checkpoint(path).config == release("tiny", side_px=64)
 
 
 def test_a_released_file_fills_the_whole_model(tmp_path):
-    kept, model = small_model(), filled(0.5)
+    kept, model = small_model(release=True), filled(0.5, release=True)
 
     checkpoint = read_checkpoint(released_file(kept, tmp_path / "sam4d.pt"))
     found = load(model, checkpoint)
@@ -147,9 +147,9 @@ def test_a_released_file_fills_the_whole_model(tmp_path):
 
 
 def test_a_file_that_lacks_has_and_bends_tensors_is_refused_with_their_names(tmp_path):
-    model = filled(0.5)
+    model = filled(0.5, release=True)
     path = released_file(
-        small_model(),
+        small_model(release=True),
         tmp_path / "odd.pt",
         no_mem_embed=None,
         maskmem_tpos_enc=torch.zeros(7, 1, 1, 64),
@@ -233,7 +233,7 @@ def test_a_file_of_nonsense_is_refused(name, tmp_path, capsys):
 
 
 def test_the_command_says_what_a_file_is(tmp_path, capsys):
-    path = released_file(small_model(), tmp_path / "sam4d.pt")
+    path = released_file(small_model(release=True), tmp_path / "sam4d.pt")
 
     assert weights.main([str(path)]) == 0
     said = capsys.readouterr().out
