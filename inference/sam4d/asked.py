@@ -17,8 +17,8 @@ from torch import Tensor
 
 from inference.prompts import BoxPrompt, MaskPrompt, PointPrompt, Prompt
 from inference.sam4d.config import Sam4dConfig
-from inference.sam4d.model import SWEEP
 from inference.sam4d.prompt_encoder import HIGH_CORNER, LOW_CORNER, NEGATIVE, POSITIVE
+from inference.sam4d.sight import SWEEP
 from inference.sam4d.sights import Seen
 from inference.scene import Scene, SensorKind
 

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from inference.sam4d.model import Features
+from inference.sam4d.sight import Features
 
 SeenFeatures = dict[str, Features]  # of a frame, by reading: a camera's name or SWEEP
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from inference.geometry import Intrinsics, interpolate_pose, inverse
-from inference.sam4d.model import Camera
+from inference.sam4d.sight import Camera
 from inference.scene import (
     BadScene,
     Float32Array,

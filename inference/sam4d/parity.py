@@ -36,19 +36,9 @@ from inference.sam4d.lidar_encoder import (
     voxelise_like_release,
 )
 from inference.sam4d.memory import MASK_SCALE, MASK_SHIFT, sine_of_times
-from inference.sam4d.model import (
-    ABSENT,
-    SWEEP,
-    Answers,
-    Camera,
-    PictureSight,
-    Prompts,
-    Sam4d,
-    Sight,
-    SweepSight,
-    mean_of_points,
-)
+from inference.sam4d.model import ABSENT, Answers, Prompts, Sam4d, mean_of_points
 from inference.sam4d.position_encoding import Rays, pixel_centres, sine_of_pixels
+from inference.sam4d.sight import SWEEP, Camera, PictureSight, Sight, SweepSight
 from inference.sam4d.sparse import KernelMap, Voxels
 from inference.sam4d.tracking import Tracker
 from inference.sam4d.weights import released_name

@@ -30,8 +30,9 @@ from inference.prompts import (
 )
 from inference.sam4d.asked import Asked, Asking
 from inference.sam4d.holes import filled
-from inference.sam4d.model import SWEEP, Answer, Answers, Prompts, Sam4d
+from inference.sam4d.model import Answer, Answers, Prompts, Sam4d
 from inference.sam4d.runtime import Runtime, best_runtime
+from inference.sam4d.sight import SWEEP
 from inference.sam4d.sights import Seen, Sights
 from inference.sam4d.tracking import CLAMP, Kept, Track, Tracker
 from inference.sam4d.weights import load_model

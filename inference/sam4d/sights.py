@@ -34,7 +34,8 @@ from torch import Tensor
 
 from inference.sam4d.feature_files import FeatureFiles, SeenFeatures, each_of, rounded
 from inference.sam4d.frames import Parts, Poses, camera_of, lens_of, merged_points, picture_of
-from inference.sam4d.model import SWEEP, Camera, Sam4d, Sight
+from inference.sam4d.model import Sam4d
+from inference.sam4d.sight import SWEEP, Camera, Sight
 from inference.scene import Float32Array, Frame, Scene, Sensor
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ class Sights:
         self._poses = Poses(scene.frames)
         self._memory_bytes, self._pictures_at_once = memory_bytes, pictures_at_once
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        # Measured when a frame is asked for: what others have grown by counts when they are.
+        self._sizes: dict[int, int] = {}
         self._files = None if folder is None else FeatureFiles(folder, disk_bytes)
         self._closed = self._told_too_large = False
 
@@ -101,9 +104,10 @@ class Sights:
             raise ValueError(f"scene {self._scene.name!r} is closed; open it again")
         if index in self._kept:
             self._kept.move_to_end(index)
-            seen = self._kept[index].seen
-            self._make_room(self._memory_bytes)  # the model may have added to what is kept
-            return seen
+            kept = self._kept[index]
+            self._sizes[index] = bytes_of(kept)  # the model may have added to what is kept
+            self._make_room(self._memory_bytes)
+            return kept.seen
         if not 0 <= index < len(self):
             raise IndexError(
                 f"scene {self._scene.name!r} has {len(self)} frames; there is no frame {index}"
@@ -128,6 +132,7 @@ class Sights:
         """Forget everything and remove the files."""
         self._closed = True
         self._kept.clear()
+        self._sizes.clear()
         if self._files is not None:
             self._files.close()
 
@@ -198,7 +203,7 @@ class Sights:
         size = bytes_of(kept)
         if size <= self._memory_bytes:
             self._make_room(self._memory_bytes - size)
-            self._kept[index] = kept
+            self._kept[index], self._sizes[index] = kept, size
             return
         self._file(index, kept)
         if not self._told_too_large:
@@ -209,10 +214,9 @@ class Sights:
             )  # fmt: skip
 
     def _make_room(self, allowed: int) -> None:
-        sizes = {index: bytes_of(kept) for index, kept in self._kept.items()}
-        while sum(sizes.values()) > allowed:
+        while sum(self._sizes.values()) > allowed:
             index, leaving = self._kept.popitem(last=False)
-            del sizes[index]
+            del self._sizes[index]
             self._file(index, leaving)
 
     def _file(self, index: int, kept: _Kept) -> None:

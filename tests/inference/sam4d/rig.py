@@ -8,7 +8,8 @@ import torch
 
 from inference.sam4d.config import ImageEncoderConfig, LidarEncoderConfig, Sam4dConfig
 from inference.sam4d.config import release as as_released
-from inference.sam4d.model import Camera, Sam4d, Sight
+from inference.sam4d.model import Sam4d
+from inference.sam4d.sight import Camera, Sight
 
 SIDE_PX = 64
 

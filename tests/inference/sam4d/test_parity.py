@@ -37,7 +37,9 @@ def test_every_recording_is_reproduced(recordings):
 def test_the_tensors_are_those_of_the_released_file(recordings):
     listed = recordings.folder.parent / "state_dict_sam4d_hieraT_mink34w32.json"
     theirs = {row["name"]: row["shape"] for row in json.loads(listed.read_text())["entries"]}
-    ours = {released_name(k): list(v.shape) for k, v in small_model(release=True).state_dict().items()}
+    ours = {
+        released_name(k): list(v.shape) for k, v in small_model(release=True).state_dict().items()
+    }
 
     assert {name: shape for name, shape in theirs.items() if name not in UNUSED} == ours
 

@@ -268,6 +268,35 @@ def test_a_reading_that_is_missing_in_a_frame_is_passed_over(tmp_path):
         predictor.add_prompt(opened, frame=1, prompts=[IN_THE_PICTURE])
 
 
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.zeros((0, 3)),
+        np.ones((1, 3)),
+        np.full((50, 3), np.nan),
+        np.random.default_rng(0).uniform(-20, 20, (1_000_000, 3)) * [1, 1, 0.01],
+    ],
+    ids=["none", "one", "nowhere", "a million"],
+)
+def test_sweeps_of_any_size_are_answered(tmp_path, points):
+    frames = list(build_scene(2).frames)
+    sweep = frames[0].sweeps[LIDAR]
+    odd = replace(sweep, points_ego=points.astype(np.float32))
+    scene = replace(
+        build_scene(2), frames=FrameList([replace(frames[0], sweeps={LIDAR: odd}), frames[1]])
+    )
+    predictor = Sam4dPredictor(random_model(), version="1", runtime=EXACT, cache_folder=tmp_path)
+    opened = predictor.open(scene)
+
+    answers = predictor.add_prompt(opened, frame=0, prompts=[IN_THE_PICTURE])
+    followed = predictor.propagate(opened, known={1: {0: masks_of(answers)}}, frames=[1])
+
+    sizes = {CAMERA: PIXELS, LIDAR: len(points)}
+    assert CAMERA in masks_of(answers)
+    assert all(answer.mask.shape == (sizes[answer.sensor],) for answer in answers)
+    assert next(followed).masks[1]
+
+
 def test_half_precision_hardly_changes_an_answer(tmp_path):
     scene = build_scene(2)
     answers = []

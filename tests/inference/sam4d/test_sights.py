@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 
 from inference.sam4d.config import HIERA, RELEASE, Sam4dConfig  # noqa: E402
 from inference.sam4d.frames import picture_of  # noqa: E402
-from inference.sam4d.model import SWEEP, Sam4d  # noqa: E402
+from inference.sam4d.model import Sam4d  # noqa: E402
+from inference.sam4d.sight import SWEEP  # noqa: E402
 from inference.sam4d.sights import Sights, bytes_of  # noqa: E402
 from inference.sam4d.tracking import Tracker  # noqa: E402
 from inference.scene import BadScene, Image, Scene, Sweep  # noqa: E402
