@@ -1,11 +1,11 @@
 """Convolutions over the occupied cells of a grid, in plain PyTorch.
 
-N cells or points, P pairs, K weights of a kernel, C channels. Cells are integer (x, y, z) rows in
-units of their own level: a cell at the next coarser level has divided coordinates. Occupied cells
-are kept in lexicographic order, so that a cell is found by a binary search in sorted keys; which
-input row meets which output row through which weight (the kernel map) is worked out once per level
-and shared by all layers there. Each weight's pairs are gathered, multiplied and added (gather, GEMM,
-scatter); gradients follow from these operations.
+N cells or points, P pairs, K weights of a kernel, B tracks, C channels. Cells are integer (x, y, z)
+rows in units of their own level: a cell at the next coarser level has divided coordinates. Occupied
+cells are kept in lexicographic order, so that a cell is found by a binary search in sorted keys;
+which input row meets which output row through which weight (the kernel map) is worked out once per
+level and shared by all layers there. Each weight's pairs are gathered, multiplied and added (gather,
+GEMM, scatter); the way back is a convolution, too, over the transposed map.
 
 Layout of the weights, as in the released checkpoints: [K, C_in, C_out]. Odd kernels count x fastest,
 strided kernels z fastest.
@@ -13,9 +13,10 @@ strided kernels z fastest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,6 +59,11 @@ class KernelMap:
         )
 
     @property
+    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Input and output rows of each weight."""
+        return zip(self.inputs.split(self.counts), self.outputs.split(self.counts), strict=True)
+
+    @property
     def pair_count(self) -> int:
         """Rows that are multiplied: the work of a convolution is this times C_in times C_out."""
         return sum(self.counts) + (0 if self.identity is None else self.output_count)
@@ -66,21 +72,54 @@ class KernelMap:
 def convolve(features: Tensor, weights: Tensor, kernel_map: KernelMap) -> Tensor:
     """out[o] = sum over pairs (i, o) of weight k: features[i] @ weights[k].
 
-    features: [N_in, C_in].  weights: [K, C_in, C_out].  Returns [N_out, C_out]; outputs that meet
-    no input are 0.
+    features: [N_in, C_in] or, of B tracks, [N_in, B, C_in].  weights: [K, C_in, C_out], whose
+    precision it keeps under autocast.  Returns [N_out, (B,) C_out]; outputs that meet no input are 0.
     """
     if features.shape[0] != kernel_map.input_count:
         raise ValueError(f"{features.shape[0]} rows of features for {kernel_map.input_count} cells")
-    if kernel_map.identity is None:
-        out = features.new_zeros(kernel_map.output_count, *features.shape[1:-1], weights.shape[-1])
-    else:
-        out = features @ weights[kernel_map.identity]
-    inputs = kernel_map.inputs.split(kernel_map.counts)
-    outputs = kernel_map.outputs.split(kernel_map.counts)
-    for weight, (rows, into) in enumerate(zip(inputs, outputs, strict=True)):
-        if len(rows):
-            out = out.index_add(0, into, features[rows] @ weights[weight])
+    with torch.autocast(features.device.type, enabled=False):
+        out: Tensor = _Convolution.apply(features.to(weights.dtype), weights, kernel_map)
     return out
+
+
+class _Convolution(torch.autograd.Function):
+    """One step of autograd for all weights.
+
+    Step by step it would keep the rows that each weight gathers, ten times the features, and add
+    up the features' gradient as often as there are weights.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weights: Tensor, kernel_map: KernelMap) -> Tensor:
+        ctx.save_for_backward(features, weights)
+        ctx.kernel_map = kernel_map
+        if kernel_map.identity is None:
+            out = features.new_zeros(
+                kernel_map.output_count, *features.shape[1:-1], weights.shape[-1]
+            )
+        else:
+            out = features @ weights[kernel_map.identity]
+        for weight, (rows, into) in enumerate(kernel_map.pairs):
+            if len(rows):
+                out.index_add_(0, into, features.index_select(0, rows) @ weights[weight])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        features, weights = ctx.saved_tensors
+        kernel_map: KernelMap = ctx.kernel_map
+        of_features = of_weights = None
+        if ctx.needs_input_grad[0]:
+            of_features = convolve(grad, weights.transpose(1, 2), kernel_map.transposed)
+        if ctx.needs_input_grad[1]:
+            met = (
+                (features, grad)
+                if weight == kernel_map.identity
+                else (features.index_select(0, rows), grad.index_select(0, into))
+                for weight, (rows, into) in enumerate(kernel_map.pairs)
+            )
+            of_weights = torch.stack([x.flatten(0, -2).T @ g.flatten(0, -2) for x, g in met])
+        return of_features, of_weights, None
 
 
 class Voxels:
@@ -123,23 +162,30 @@ class Voxels:
     def _find_neighbours(self, size: int) -> KernelMap:
         if size % 2 != 1:
             raise ValueError(f"a kernel that keeps the cells has an odd size, not {size}")
-        weights, middle = size**3, size**3 // 2
-        here = torch.arange(len(self), device=self.cells.device)
+        weights, columns, radius = size**3, size**2, size // 2
+        none = self.keys[:0]
         # Weight k leads to a neighbour, weight K - 1 - k leads back: half of them are looked up.
-        inputs: list[Tensor] = [here[:0]] * weights
-        outputs: list[Tensor] = [here[:0]] * weights
-        for weight, step in enumerate(_steps(size)[:middle]):
-            found = _find(self.keys, self.keys + step)
-            there = found >= 0
-            inputs[weight] = outputs[weights - 1 - weight] = found[there]
-            outputs[weight] = inputs[weights - 1 - weight] = here[there]
+        inputs, outputs = [none] * weights, [none] * weights
+        ended = torch.cat([self.keys, none.new_full((1,), torch.iinfo(none.dtype).max)])
+        for column in range(columns // 2 + 1):
+            dx, dy = column % size - radius, column // size - radius
+            wanted = self.keys + ((dx << 2 * BITS) + (dy << BITS) - radius)
+            # Keys count z fastest, so that one search leads to all cells of a column.
+            at = torch.searchsorted(self.keys, wanted)
+            for layer in range(size if column < columns // 2 else radius):
+                there = ended.index_select(0, at) == wanted + layer
+                here = there.nonzero()[:, 0]
+                weight = column + layer * columns
+                inputs[weight] = outputs[weights - 1 - weight] = at.index_select(0, here)
+                outputs[weight] = inputs[weights - 1 - weight] = here
+                at = at + there
         return KernelMap(
             torch.cat(inputs),
             torch.cat(outputs),
             tuple(len(rows) for rows in inputs),
             len(self),
             len(self),
-            identity=middle,
+            identity=weights // 2,
         )
 
     def coarser(self, factor: int, *, keep_incomplete: bool = True) -> Coarser:
@@ -191,8 +237,9 @@ def keys_of(cells: Tensor) -> Tensor:
     if cells.ndim != 2 or cells.shape[1] != 3 or cells.is_floating_point():
         raise BadCells(f"cells are integers [N, 3], not {cells.dtype} {list(cells.shape)}")
     # Half of the room is left free, so that a neighbour's key never reaches the next axis.
-    if len(cells) and int(cells.abs().max()) >= LIMIT // 2:
-        raise BadCells(f"a cell lies {int(cells.abs().max())} cells from the origin")
+    farthest = int(cells.abs().max()) if len(cells) else 0
+    if farthest >= LIMIT // 2:
+        raise BadCells(f"a cell lies {farthest} cells from the origin")
     x, y, z = (cells.long() + LIMIT).unbind(dim=1)
     return (x << 2 * BITS) | (y << BITS) | z
 
@@ -201,13 +248,6 @@ def cells_of(keys: Tensor) -> Tensor:
     """The cells [N, 3] of keys [N]."""
     mask = (1 << BITS) - 1
     return torch.stack([keys >> 2 * BITS, (keys >> BITS) & mask, keys & mask], dim=1) - LIMIT
-
-
-def _steps(size: int) -> Sequence[int]:
-    """What to add to a key to reach the neighbour of each weight, x fastest."""
-    radius = (size - 1) // 2
-    reach = range(-radius, radius + 1)
-    return [(dx << 2 * BITS) + (dy << BITS) + dz for dz in reach for dy in reach for dx in reach]
 
 
 def _find(sorted_keys: Tensor, wanted: Tensor) -> Tensor:

@@ -79,21 +79,64 @@ def test_a_kernel_as_large_as_its_stride_is_dense_and_leads_back(grid, factor, k
     assert not back[~kept].any()
 
 
-def test_gradients_are_those_of_finite_differences():
+def maps_of(voxels):
+    """Each kind of map, and how many weights it has."""
+    down = voxels.coarser(2).kernel_map
+    return [(voxels.neighbours(3), 27), (down, 8), (down.transposed, 8)]
+
+
+@pytest.mark.parametrize("tracks", [(), (2,)])
+def test_gradients_are_those_of_finite_differences(tracks):
     cells = torch.tensor([[0, 0, 0], [0, 0, 1], [0, 1, 1], [2, 1, 0], [2, 1, 1]])
     voxels = Voxels(cells)
-    features = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
-    for kernel_map, weight_count in (
-        (voxels.neighbours(3), 27),
-        (voxels.coarser(2).kernel_map, 8),
-        (voxels.coarser(2).kernel_map.transposed, 8),
-    ):
-        rows = torch.randn(kernel_map.input_count, 2, dtype=torch.float64, requires_grad=True)
+    for kernel_map, weight_count in maps_of(voxels):
+        shape = (kernel_map.input_count, *tracks, 2)
+        features = torch.randn(shape, dtype=torch.float64, requires_grad=True)
         weights = torch.randn(weight_count, 2, 3, dtype=torch.float64, requires_grad=True)
+
         assert torch.autograd.gradcheck(
-            lambda f, w, m=kernel_map: convolve(f, w, m), (rows, weights)
+            lambda f, w, m=kernel_map: convolve(f, w, m), (features, weights)
         )
-    assert features.requires_grad
+
+
+@settings(max_examples=30, deadline=None)
+@given(grids(), st.integers(1, 3))
+def test_several_tracks_at_once_are_one_after_the_other(grid, tracks):
+    cells, _ = grid
+    for kernel_map, weight_count in maps_of(Voxels(cells)):
+        features = torch.randn(kernel_map.input_count, tracks, 2, dtype=torch.float64)
+        weights = torch.randn(weight_count, 2, 3, dtype=torch.float64)
+
+        together = convolve(features, weights, kernel_map)
+
+        each = [convolve(features[:, track], weights, kernel_map) for track in range(tracks)]
+        torch.testing.assert_close(together, torch.stack(each, dim=1))
+
+
+def test_the_gradient_reaches_only_what_asks_for_it():
+    kernel_map = Voxels(torch.tensor([[0, 0, 0], [0, 0, 1]])).neighbours(3)
+    weights = torch.randn(27, 1, 3, requires_grad=True)
+    sensed = torch.ones(2, 1)
+
+    convolve(sensed, weights, kernel_map).sum().backward()
+
+    # By hand: two cells meet themselves, and each the other through the weight above or below.
+    expected = torch.zeros(27, 1, 3)
+    expected[13], expected[13 - 9], expected[13 + 9] = 2, 1, 1
+    assert torch.equal(weights.grad, expected)
+    assert sensed.grad is None
+
+
+def test_autocast_leaves_the_precision_of_the_weights():
+    kernel_map = Voxels(torch.tensor([[0, 0, 0], [0, 0, 1]])).neighbours(3)
+    features, weights = torch.randn(2, 4), torch.randn(27, 4, 3)
+    plain = convolve(features, weights, kernel_map)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = convolve(features, weights, kernel_map)
+
+    assert out.dtype == torch.float32
+    assert torch.equal(out, plain)
 
 
 def test_points_find_the_voxel_that_they_lie_in():
