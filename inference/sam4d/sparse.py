@@ -237,7 +237,8 @@ def keys_of(cells: Tensor) -> Tensor:
     if cells.ndim != 2 or cells.shape[1] != 3 or cells.is_floating_point():
         raise BadCells(f"cells are integers [N, 3], not {cells.dtype} {list(cells.shape)}")
     # Half of the room is left free, so that a neighbour's key never reaches the next axis.
-    farthest = int(cells.abs().max()) if len(cells) else 0
+    lowest, highest = (int(end) for end in cells.aminmax()) if len(cells) else (0, 0)
+    farthest = max(-lowest, highest)
     if farthest >= LIMIT // 2:
         raise BadCells(f"a cell lies {farthest} cells from the origin")
     x, y, z = (cells.long() + LIMIT).unbind(dim=1)
@@ -255,4 +256,4 @@ def _find(sorted_keys: Tensor, wanted: Tensor) -> Tensor:
     if not len(sorted_keys):
         return torch.full_like(wanted, -1)
     at = torch.searchsorted(sorted_keys, wanted).clamp(max=len(sorted_keys) - 1)
-    return torch.where(sorted_keys[at] == wanted, at, -1)
+    return torch.where(sorted_keys.index_select(0, at) == wanted, at, -1)
