@@ -105,7 +105,7 @@ Answers = Mapping[str, Answer]  # by reading
 
 @dataclass(frozen=True)
 class Memory:
-    """Of one track in one frame: by reading, tokens [M, W] and the pointer [W]."""
+    """Of one track in one frame: by reading, tokens [M, W], in memory_dtype, and the pointer [W]."""
 
     tokens: Mapping[str, Tensor]
     pointers: Mapping[str, Tensor]
@@ -141,7 +141,11 @@ class Past:
 
 
 class Sam4d(nn.Module):
-    """The whole model."""
+    """The whole model.
+
+    memory_dtype: in which memories are kept. The release rounds them; ours does where it only runs,
+    as half the bytes are worth more there (see `runtime`).
+    """
 
     def __init__(self, config: Sam4dConfig) -> None:
         super().__init__()
@@ -165,6 +169,7 @@ class Sam4d(nn.Module):
         self.absent = nn.Parameter(torch.zeros(1, width))
         self.image_mask_down = nn.Conv2d(1, 1, kernel_size=4, stride=4)
         self.lidar_mask_down = SparseConv(64, 1, 1, bias=True)
+        self.memory_dtype = torch.bfloat16 if quirks.bfloat16_memory else torch.float32
 
     # --- seeing ----------------------------------------------------------------------------------
 
@@ -338,7 +343,8 @@ class Sam4d(nn.Module):
         for reading in known:
             for each in past.remembered if reading in looked_at else ():
                 if reading in each.places:
-                    tokens.append(torch.stack([kept.tokens[reading] for kept in each.memories]))
+                    together = torch.stack([kept.tokens[reading] for kept in each.memories])
+                    tokens.append(together.to(self.no_memory.dtype))
                     places.append(each.places[reading] + self.frame_embedding[each.row, 0, 0])
             for pointed in past.pointed:
                 if reading in pointed.memories[0].pointers:
@@ -545,13 +551,13 @@ class Sam4d(nn.Module):
             low = torch.full_like(answer.low[:1], ABSENT)
             nobody = Answer(low, answer.iou[:1], answer.pointer[:1], answer.object_logit[:1])
             empty = self._packed(name, self.high(nobody, sight, name), sight)[0]
-            sight.derived[kept] = self._rounded(empty + self.absent)
+            sight.derived[kept] = (empty + self.absent).to(self.memory_dtype)
         own = (is_there if answer.given is None else torch.ones_like(is_there)).nonzero()[:, 0]
         packed = {}
         if len(own):
             tokens = self._packed(name, self.high(answer, sight, name)[own], sight)
             tokens = tokens + torch.where(is_there[own], 0.0, 1.0)[:, None, None] * self.absent
-            packed = dict(zip(own.tolist(), self._rounded(tokens), strict=True))
+            packed = dict(zip(own.tolist(), tokens.to(self.memory_dtype), strict=True))
         return [
             packed[track] if track in packed else sight.derived[kept]
             for track in range(len(is_there))

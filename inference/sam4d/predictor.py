@@ -51,7 +51,7 @@ class Budget:
 
     memory_bytes: int = 2 * GIB
     disk_bytes: int = 8 * GIB
-    answers: int = 256
+    answers: int = 64
 
 
 @dataclass
