@@ -6,8 +6,9 @@ thread, medians of process time, in a process of its own. The sweep is made up: 
 away, with 0.05 m of noise. That gives about as many voxels at strides 4, 8 and 16, and multiply-adds
 in the LiDAR encoder, as the sweep of the yardsticks had (10510, 3190, 914; 29 to 30 GMAC).
 
-The targets are what the authors' release took (for its LiDAR encoder half of that), measured on a
-loaded machine. The honest figure is the column value/limit: the limit is the time that `torch.mm`
+The targets are what the authors' release took, half of it but for the image encoder, measured on a
+loaded machine; they are set to the last of the precisions below that this machine has, which is the
+one that `inference.sam4d.runtime` chooses. The honest figure is the column value/limit: the limit is the time that `torch.mm`
 takes for as many multiply-adds in this run, so value/limit is one over the share of its rate that
 we reach. Multiply-adds are counted, dense ones by PyTorch, sparse ones as pairs of the kernel maps
 times channels.
@@ -55,6 +56,7 @@ from inference.sam4d.model import Answers, Sam4d
 from inference.sam4d.sight import SWEEP, Camera, PictureSight, Sight, SweepSight
 from inference.sam4d.sparse import Voxels
 from inference.sam4d.tracking import Tracker
+from tests.bench.bank import fill_bank
 from tests.bench.memory import peak_mib
 from tests.bench.report import Report
 
@@ -68,11 +70,11 @@ FRAMES, FRAMES_FULL = 4, 8  # of the clip that is followed: one less is looked b
 TARGETS = {
     "image encoder": "<=3773",
     "LiDAR encoder": "<=955",
-    "next click": "<=236",
-    "remember": "<=550",
-    "step, 1 memory frame": "<=7323",
-    "step, 2 memory frames": "<=9089",
-    "step, 3 memory frames": "<=11472",
+    "next click": "<=118",
+    "remember": "<=275",
+    "step, 1 memory frame": "<=3661",
+    "step, 2 memory frames": "<=4544",
+    "step, 3 memory frames": "<=5736",
     "peak memory": "<=1860",
 }
 
@@ -401,17 +403,20 @@ def fill(report: Report, full: bool) -> None:
         peak = peak_mib() * 2**20 / 1e6
         sizes(report, clip)
         work = works(clip)
-        times(report, ways[0], plain, work)
+        times(report, ways[0], plain, work, aimed_at=len(ways) == 1)
         report.row(AREA, "peak memory", peak, "MB", target=TARGETS["peak memory"])
         for way in ways[1:]:
             parts = Parts(clip, repetitions)
             with way.context():
                 parts.run()
-            times(report, way, parts, work)
+            times(report, way, parts, work, aimed_at=way is ways[-1])
             agreement(report, way, parts, plain)
+    fill_bank(report, AREA, make_model(), made_up_sweep(), (WIDTH_PX, HEIGHT_PX), full)
 
 
-def times(report: Report, way: Precision, parts: Parts, work: Mapping[str, Work]) -> None:
+def times(
+    report: Report, way: Precision, parts: Parts, work: Mapping[str, Work], *, aimed_at: bool
+) -> None:
     for name, taken in parts.ms.items():
         gmac = work[name].dense + work[name].sparse
         report.row(
@@ -420,7 +425,7 @@ def times(report: Report, way: Precision, parts: Parts, work: Mapping[str, Work]
             median(taken),
             "ms",
             limit=way.least_ms(work[name]),
-            target=None if way.name else TARGETS.get(name),
+            target=TARGETS.get(name) if aimed_at else None,
         )
 
 
