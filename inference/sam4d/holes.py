@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from inference.sam4d.model import Answer
+from inference.sam4d.answers import Answer
 
 MOST_CELLS = 8  # of stride 4
 FILLED = 0.1  # the logit of what was a hole: barely inside

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from inference.sam4d.answers import Answers, Prompts
 from inference.sam4d.asked import model_pixels
 from inference.sam4d.config import release
 from inference.sam4d.frames import normalised
@@ -36,7 +37,7 @@ from inference.sam4d.lidar_encoder import (
     voxelise_like_release,
 )
 from inference.sam4d.memory import MASK_SCALE, MASK_SHIFT, sine_of_times
-from inference.sam4d.model import ABSENT, Answers, Prompts, Sam4d, mean_of_points
+from inference.sam4d.model import ABSENT, Sam4d, mean_of_points
 from inference.sam4d.position_encoding import Rays, pixel_centres, sine_of_pixels
 from inference.sam4d.sight import SWEEP, Camera, PictureSight, Sight, SweepSight
 from inference.sam4d.sparse import KernelMap, Voxels

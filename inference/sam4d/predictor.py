@@ -28,9 +28,10 @@ from inference.prompts import (
     PointPrompt,
     Prompt,
 )
+from inference.sam4d.answers import Answer, Answers, Prompts
 from inference.sam4d.asked import Asked, Asking
 from inference.sam4d.holes import filled
-from inference.sam4d.model import Answer, Answers, Prompts, Sam4d
+from inference.sam4d.model import Sam4d
 from inference.sam4d.runtime import Runtime, best_runtime
 from inference.sam4d.sight import SWEEP
 from inference.sam4d.sights import Seen, Sights
@@ -60,7 +61,8 @@ class OpenScene:
 
     said: answers to prompts by frame and by the masks that were made of them, the latest last.
     asked: the same by frame and prompts, to go on from when a prompt is added.
-    masks_of: by track, what its conditioning frames rest on.
+    masks_of: by track and frame, which masks the model last knew or gave.
+    own_frame: by track, from where it goes on.
     """
 
     scene: Scene
@@ -69,6 +71,7 @@ class OpenScene:
     said: OrderedDict[tuple[int, bytes], Answers] = field(default_factory=OrderedDict)
     asked: OrderedDict[tuple[int, bytes], Answers] = field(default_factory=OrderedDict)
     masks_of: dict[int, dict[int, bytes]] = field(default_factory=dict)
+    own_frame: dict[int, int] = field(default_factory=dict)
 
 
 def load_sam4d(path: Path) -> Sam4dPredictor:
@@ -122,6 +125,7 @@ class Sam4dPredictor:
     def remove_track(self, opened: OpenScene, track: int) -> None:
         opened.tracker.tracks.pop(track, None)
         opened.masks_of.pop(track, None)
+        opened.own_frame.pop(track, None)
 
     # --- prompts ---------------------------------------------------------------------------------
 
@@ -193,17 +197,17 @@ class Sam4dPredictor:
         `prompted_frames` + `memory_frames` + 1 frames in the readings that show the object; it
         does not grow with the frames that were followed.
         """
-        backwards = len(frames) > 1 and frames[1] < frames[0]
-        if len(frames) == 1:
-            backwards = all(frames[0] < frame for masks in known.values() for frame in masks)
+        step = frames[1] - frames[0] if len(frames) > 1 else _away_from(known, frames[0])
         for track in known:
             opened.tracker.tracks.setdefault(track, Track())
+            # Going on where an earlier run stopped: that frame is ours still, not a person's.
+            opened.own_frame[track] = frames[0] - step
             opened.masks_of.setdefault(track, {})
         for frame in frames:
-            yield FramePrediction(frame, self._step(opened, known, frame, backwards))
+            yield FramePrediction(frame, self._step(opened, known, frame, backwards=step < 0))
 
     def _step(
-        self, opened: OpenScene, known: Mapping[int, Known], frame: int, backwards: bool
+        self, opened: OpenScene, known: Mapping[int, Known], frame: int, *, backwards: bool
     ) -> dict[int, list[MaskPrediction]]:
         with self.runtime():
             for track, masks in known.items():
@@ -215,35 +219,35 @@ class Sam4dPredictor:
                 for track, each in followed.items()
             }
         for track, masks in known.items():
-            if frame in masks:
-                said = {
-                    name: MaskPrediction(name, mask, 1.0) for name, mask in masks[frame].items()
-                }
-                others = [each for each in found.get(track, []) if each.sensor not in said]
-                found[track] = [*said.values(), *others]
-            opened.masks_of[track][frame] = _digest(_masks(found.setdefault(track, [])))
+            predicted = found.setdefault(track, [])
+            if frame not in masks:
+                opened.masks_of[track][frame] = _digest(_masks(predicted))
+                continue
+            said = {name: MaskPrediction(name, mask, 1.0) for name, mask in masks[frame].items()}
+            others = [each for each in predicted if each.sensor not in said]
+            found[track] = [*said.values(), *others]
         return found
 
-    def _condition(self, opened: OpenScene, track: int, masks: Known, frame: int) -> None:
+    def _condition(self, opened: OpenScene, track: int, known: Known, frame: int) -> None:
         """The known frames that this one looks back at become its conditioning frames; no others."""
         state, rest_on = opened.tracker.tracks[track], opened.masks_of[track]
-        wanted = opened.tracker.prompts_seen(masks, frame)
-        wanted += [frame] if frame in masks and frame not in wanted else []
-        digests = {then: _digest(masks[then]) for then in wanted}
-        own = {then for then in state.followed if rest_on.get(then) == digests.get(then, b"")}
+        shown = [then for then, masks in known.items() if any(m.any() for m in masks.values())]
+        wanted = opened.tracker.prompts_seen(shown, frame)
+        wanted += [frame] if frame in shown and frame not in wanted else []
+        digests = {then: _digest(known[then]) for then in wanted}
         for then in [then for then in state.conditioning if rest_on.get(then) != digests.get(then)]:
             del state.conditioning[then]
-        for then in wanted:
-            if then not in state.conditioning and then not in own:
-                state.conditioning[then] = self._kept(
-                    opened, state, then, masks[then], digests[then]
-                )
-                state.followed.pop(then, None)
-                rest_on[then] = digests[then]
+        for then in [then for then in wanted if then not in state.conditioning]:
+            is_own = then in state.followed and rest_on.get(then) == digests[then]
+            if is_own and then == opened.own_frame[track]:
+                continue
+            kept = state.followed.pop(then, None)
+            if not is_own or kept is None:
+                kept = self._kept(opened, then, known[then], digests[then])
+            state.conditioning[then] = kept
+            rest_on[then] = digests[then]
 
-    def _kept(
-        self, opened: OpenScene, state: Track, then: int, masks: Masks, digest: bytes
-    ) -> Kept:
+    def _kept(self, opened: OpenScene, then: int, masks: Masks, digest: bytes) -> Kept:
         """A known frame as later ones look back at it."""
         seen = opened.sights[then]
         answers = opened.said.get((then, digest))
@@ -281,6 +285,11 @@ class Sam4dPredictor:
             answer = filled(answer)
         logits = self.model.full_size(answer, seen.sight, name, seen.sizes[name], prompted=prompted)
         return {name: (logits[0] > 0).cpu().numpy().ravel()}
+
+
+def _away_from(known: Mapping[int, Known], frame: int) -> int:
+    """The direction in which a single frame is followed: 1, or -1 where all is known after it."""
+    return -1 if all(frame < then for masks in known.values() for then in masks) else 1
 
 
 def _masks(predicted: Sequence[MaskPrediction]) -> Masks:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from inference.sam4d.model import Answers, Memory, Past, Pointed, Prompts, Remembered, Sam4d
+from inference.sam4d.answers import Answers, Memory, Past, Pointed, Prompts, Remembered
+from inference.sam4d.model import Sam4d
 from inference.sam4d.sight import Sight, Whereabouts
 
 CLAMP = 32.0  # of earlier logits that come back as a mask prompt

@@ -50,9 +50,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from inference.sam4d.answers import Answers
 from inference.sam4d.config import HIERA, Sam4dConfig
 from inference.sam4d.lidar_encoder import SparseConv
-from inference.sam4d.model import Answers, Sam4d
+from inference.sam4d.model import Sam4d
 from inference.sam4d.sight import SWEEP, Camera, PictureSight, Sight, SweepSight
 from inference.sam4d.sparse import Voxels
 from inference.sam4d.tracking import Tracker

@@ -8,8 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from inference.sam4d.answers import Past, Pointed, Prompts, Remembered  # noqa: E402
 from inference.sam4d.config import OURS  # noqa: E402
-from inference.sam4d.model import Past, Pointed, Prompts, Remembered, Sam4d, points_within  # noqa: E402
+from inference.sam4d.model import Sam4d, points_within  # noqa: E402
 from inference.sam4d.sight import SWEEP  # noqa: E402
 from inference.sam4d.tracking import Tracker  # noqa: E402
 from tests.inference.sam4d.rig import SIDE_PX, points, sight, small_model  # noqa: E402

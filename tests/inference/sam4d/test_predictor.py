@@ -17,8 +17,9 @@ from inference.predictor import load_predictor  # noqa: E402
 from inference.prompts import BoxPrompt, MaskPrompt, PointPrompt  # noqa: E402
 from inference.sam4d import predictor as face  # noqa: E402
 from inference.sam4d import weights  # noqa: E402
+from inference.sam4d.answers import Answer  # noqa: E402
 from inference.sam4d.holes import filled  # noqa: E402
-from inference.sam4d.model import Answer, Sam4d  # noqa: E402
+from inference.sam4d.model import Sam4d  # noqa: E402
 from inference.sam4d.predictor import Budget, Sam4dPredictor  # noqa: E402
 from inference.sam4d.runtime import Runtime  # noqa: E402
 from inference.sam4d.sights import bytes_of  # noqa: E402
@@ -195,6 +196,31 @@ def test_following_can_stop_anywhere_and_go_on_from_there(predictor, opened):
 
     for one, other in zip(whole, [*first, *rest], strict=True):
         assert same(masks_of(one.masks[1]), masks_of(other.masks[1]))
+
+
+def test_a_mask_that_a_person_accepts_becomes_a_conditioning_frame(predictor, opened):
+    start = masks_of(predictor.add_prompt(opened, frame=0, prompts=[ON_THE_CAR]))
+    followed = list(predictor.propagate(opened, known={1: {0: start}}, frames=range(1, 4)))
+    accepted = {0: start, 2: masks_of(followed[1].masks[1])}
+
+    list(predictor.propagate(opened, known={1: accepted}, frames=[4]))
+
+    assert set(opened.tracker.tracks[1].conditioning) == {0, 2}
+    assert 2 not in opened.tracker.tracks[1].followed
+
+
+def test_what_a_track_rests_on_is_remembered_once(predictor, opened, monkeypatch):
+    """Known in one sensor only: the other is decoded, and that is no news in the next frame."""
+    packed = []
+    remember = predictor.model.remember
+    monkeypatch.setattr(
+        predictor.model, "remember", lambda *given: packed.append(1) or remember(*given)
+    )
+    known = {1: {0: {LIDAR: np.arange(POINTS) < 40}, 2: {LIDAR: np.arange(POINTS) < 60}}}
+
+    list(predictor.propagate(opened, known=known, frames=range(1, 6)))
+
+    assert len(packed) == 2 + 4  # two known frames, four that were followed
 
 
 def test_a_removed_track_leaves_nothing(predictor, opened):
