@@ -16,12 +16,12 @@ from backend.launcher.refusals import CannotGoOn, reason_of
 
 HELP = """Masklet
 
-  manage.py up [--port N] [--host H] [--model]   run everything; Ctrl-C stops it
-  manage.py test [--quick] [-- PYTEST ...]       check and test everything
-  manage.py lint                                 ruff, mypy, import contracts, tsc, biome
-  manage.py bench [AREA] [--full] [--json FILE]  measure
-  manage.py protocol                             regenerate the browser's types of messages
-  manage.py COMMAND ...                          import_scene, export_labels, prune_storage, migrate, ...
+  manage.py up [--port N] [--host H] [--model FILE]  run everything; Ctrl-C stops it
+  manage.py test [--quick] [-- PYTEST ...]           check and test everything
+  manage.py lint                                     ruff, mypy, import contracts, tsc, biome
+  manage.py bench [AREA] [--full] [--json FILE]      measure
+  manage.py protocol                                 regenerate the browser's types of messages
+  manage.py COMMAND ...                              import_scene, export_labels, prune_storage, migrate, ...
 
 `manage.py COMMAND --help` says more. `manage.py help --commands` lists Django's commands.
 """
@@ -72,10 +72,10 @@ def _run(argv: list[str]) -> int:
 
 
 def _up(rest: list[str]) -> int:
-    from backend.launcher.up import parse_up, up
+    from backend.launcher.up import parse_up, up, with_weights
 
     asked = parse_up(rest)
-    enter(BASE_EXTRAS | ({"model"} if asked.model else set()))
+    enter(BASE_EXTRAS | ({"model"} if with_weights(asked) else set()))
     return up(asked, Data.of_environment())
 
 

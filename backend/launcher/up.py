@@ -12,6 +12,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import monotonic, sleep
 
 from backend.launcher.children import Child, Program, rotate, tail
@@ -30,15 +31,18 @@ from backend.launcher.supervisor import LOOKS_EVERY_S, Supervisor
 FIRST_START_NEEDS_MB, LATER_START_NEEDS_MB = 500, 100
 READY_WITHIN_S = 120.0
 LOCAL_ONLY = {LOOPBACK, "localhost", "::1"}
+PREDICTOR = "MASKLET_PREDICTOR"
 # Stopped in this order; PostgreSQL and Valkey, on which they all stand, come last.
 STOPPED_FIRST = (("beat", "worker", "model", "web"), ("valkey",), ("postgres",))
 
 
 @dataclass(frozen=True)
 class Asked:
+    """model: a file of SAM4D weights; None: geometry, or what MASKLET_PREDICTOR says."""
+
     host: str
     port: int
-    model: bool
+    model: Path | None
     demo: bool
 
 
@@ -48,10 +52,23 @@ def parse_up(rest: list[str]) -> Asked:
     )
     parser.add_argument("--host", default=LOOPBACK, help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="0: any free one (%(default)s)")
-    parser.add_argument("--model", action="store_true", help="also install PyTorch for the model")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="answer clicks with these SAM4D weights, and install PyTorch for that",
+    )
     parser.add_argument("--no-demo", action="store_true", help="no demo accounts and drive")
     asked = parser.parse_args(rest)
-    return Asked(asked.host, asked.port, asked.model, not asked.no_demo)
+    if asked.model is not None and not asked.model.is_file():
+        parser.error(f"there is no file {asked.model}: --model takes a file of SAM4D weights")
+    model = asked.model.resolve() if asked.model else None
+    return Asked(asked.host, asked.port, model, not asked.no_demo)
+
+
+def with_weights(asked: Asked, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether clicks are answered by a model that needs PyTorch."""
+    return asked.model is not None or environment.get(PREDICTOR, "geometric") != "geometric"
 
 
 def up(asked: Asked, data: Data) -> int:
@@ -93,6 +110,7 @@ def _run(asked: Asked, data: Data, listening: socket.socket) -> int:
         settings = {
             "MASKLET_PUBLIC_URL": url,
             **settings_of(data, services.database_url, services.redis_url),
+            **({PREDICTOR: str(asked.model)} if asked.model else {}),
         }
         made = _prepare(data, settings, demo=asked.demo)
         _start_processes(supervisor, data, settings, listening)

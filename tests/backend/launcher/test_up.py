@@ -18,7 +18,7 @@ import pytest
 from backend.launcher.identity import identify
 from backend.launcher.places import CHECKOUT, Data
 from backend.launcher.services import NOT_FOR_TESTS
-from backend.launcher.up import address, parse_up, programs
+from backend.launcher.up import address, parse_up, programs, with_weights
 
 READY = re.compile(r"Masklet is ready after [\d.]+ s:\s+(\S+)")
 
@@ -145,9 +145,24 @@ def test_a_browser_on_this_machine_gets_an_address_that_it_can_open():
 
 
 def test_what_was_asked_for_is_read_from_the_command_line():
-    asked = parse_up(["--port", "0", "--model", "--no-demo"])
+    asked = parse_up(["--port", "0", "--no-demo"])
 
-    assert (asked.host, asked.port, asked.model, asked.demo) == ("127.0.0.1", 0, True, False)
+    assert (asked.host, asked.port, asked.model, asked.demo) == ("127.0.0.1", 0, None, False)
+
+
+def test_weights_are_a_file_and_need_pytorch(tmp_path, capsys):
+    path = tmp_path / "own.safetensors"
+    with pytest.raises(SystemExit):
+        parse_up(["--model", str(path)])
+    assert "there is no file" in capsys.readouterr().err
+    path.touch()
+
+    asked = parse_up(["--model", str(path)])
+
+    assert asked.model == path
+    assert with_weights(asked, {})
+    assert with_weights(parse_up([]), {"MASKLET_PREDICTOR": "/weights.pth"})
+    assert not with_weights(parse_up([]), {"MASKLET_PREDICTOR": "geometric"})
 
 
 def test_only_the_model_worker_loads_the_model(data: Data):
