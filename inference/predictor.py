@@ -2,10 +2,15 @@
 
 The worker keeps one predictor and, for each scene in use, what `open` gave it. Methods are called
 by one thread at a time.
+
+    python -m inference.predictor NAME
+
+loads a predictor and says what it is; exit status 1, with words, where it cannot be loaded.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -79,3 +84,18 @@ def load_predictor(name: str = "geometric") -> Predictor:
     from inference.sam4d.predictor import load_sam4d
 
     return load_sam4d(Path(name))
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        (name,) = arguments
+        predictor = load_predictor(name)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{predictor.name}, version {predictor.version}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -78,6 +78,8 @@ def up(asked: Asked, data: Data) -> int:
     data.made()
     if _runs_already(data):
         return 0
+    if asked.model is not None:
+        _try_weights(asked.model)
     try:
         # Before the build, which takes long: a taken port is known at once.
         with holding(data), listening_socket(asked.host, asked.port) as listening:
@@ -141,6 +143,12 @@ def address(host: str, port: int) -> str:
     """How a browser on this machine reaches it."""
     shown = LOOPBACK if host in {"", "0.0.0.0", "::"} else host
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _try_weights(path: Path) -> None:
+    """A file that cannot answer clicks is known before anything runs."""
+    command = [str(python_here()), "-m", "inference.predictor", str(path)]
+    run_step(f"Reading the weights in {path.name}", command, cwd=CHECKOUT)
 
 
 def _prepare(data: Data, settings: Mapping[str, str], *, demo: bool) -> dict[str, object]:

@@ -314,7 +314,13 @@ def start(sender: Any, **_: Any) -> None:
     """Load the predictor, listen on this worker's own queue, and begin to hear clicks."""
     global _resident
     name = str(sender.hostname).replace("@", ".")
-    _resident = Resident(load_predictor(settings.PREDICTOR), name)
+    try:
+        predictor = load_predictor(settings.PREDICTOR)
+    except (ValueError, OSError) as error:
+        # Celery would go on without what this process is for.
+        logger.critical("there is no predictor: %s", error)
+        raise SystemExit(1) from error
+    _resident = Resident(predictor, name)
     _resident.register()
     sender.add_task_queue(queue_of(name))
     for work in (_resident.beat_for_ever, _resident.listen_for_clicks):

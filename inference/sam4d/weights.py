@@ -325,8 +325,11 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     except OSError:
         raise
     except Exception as error:  # a file of nonsense may break the reader anywhere
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise WrongCheckpoint(f"{path} cannot be read as weights alone: {first}") from error
+        # Not PyTorch's own words: they advise to unpickle it.
+        raise WrongCheckpoint(
+            f"{path} cannot be read as weights alone: it is no file of tensors by PyTorch or "
+            f"safetensors, or holds code, which is never run ({type(error).__name__})"
+        ) from error
     for wrapper in ("model", "state_dict"):
         if isinstance(held, dict) and isinstance(held.get(wrapper), dict):
             held = held[wrapper]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inference.predictor import load_predictor
+from inference.predictor import load_predictor, main
 from inference.prompts import PointPrompt
 from tests.builders import CAR_POINTS, LIDAR, build_scene
 
@@ -51,3 +51,10 @@ def test_a_closed_scene_can_be_opened_again():
 
     assert [p.sensor for p in again] == [p.sensor for p in before]
     assert all((a.mask == b.mask).all() for a, b in zip(again, before, strict=True))
+
+
+def test_the_command_says_what_a_predictor_is_or_why_there_is_none(capsys):
+    assert main(["geometric"]) == 0
+    assert capsys.readouterr().out == f"geometric, version {load_predictor().version}\n"
+    assert main(["sam9"]) == 1
+    assert "no predictor 'sam9'" in capsys.readouterr().err
