@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import tempfile
 import zlib
 from collections import OrderedDict
@@ -45,7 +47,8 @@ class FeatureFiles:
 
     def __init__(self, parent: Path, budget: int) -> None:
         parent.mkdir(parents=True, exist_ok=True)
-        self._temporary = tempfile.TemporaryDirectory(prefix="sights-", dir=parent)
+        _remove_orphans(parent)
+        self._temporary = tempfile.TemporaryDirectory(prefix=f"sights-{os.getpid()}-", dir=parent)
         self._budget = budget
         self._filed: OrderedDict[int, _Filed] = OrderedDict()
 
@@ -117,3 +120,21 @@ def _halved(x: Tensor) -> Tensor:
     """x in half precision where nothing is lost."""
     half = x.half()
     return half if torch.equal(half.to(x.dtype), x) else x
+
+
+def _remove_orphans(parent: Path) -> None:
+    """Folders of processes that were killed: each may hold gigabytes."""
+    for folder in parent.glob("sights-*-*"):
+        owner = folder.name.split("-")[1]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True

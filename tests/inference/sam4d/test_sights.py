@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from inference.sam4d.config import HIERA, RELEASE, Sam4dConfig  # noqa: E402
+from inference.sam4d.feature_files import FeatureFiles  # noqa: E402
 from inference.sam4d.frames import picture_of  # noqa: E402
 from inference.sam4d.model import Sam4d  # noqa: E402
 from inference.sam4d.sight import SWEEP  # noqa: E402
@@ -406,3 +409,16 @@ def test_no_picture_bytes_and_no_frames_are_kept(model, drive):
             waiting += one.values() if isinstance(one, Mapping) else []
             waiting += one if isinstance(one, list | tuple) else []
             waiting += getattr(one, "__dict__", {}).values()
+
+
+def test_what_a_killed_process_left_is_removed_and_what_others_use_is_not(tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    folders = [tmp_path / f"sights-{process}-x" for process in (dead.pid, os.getpid())]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "000000.safetensors").touch()
+
+    FeatureFiles(tmp_path, 1000).close()
+
+    assert [folder.exists() for folder in folders] == [False, True]
