@@ -37,7 +37,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +55,7 @@ from inference.sam4d.config import HIERA, Sam4dConfig
 from inference.sam4d.lidar_encoder import SparseConv
 from inference.sam4d.model import Sam4d
 from inference.sam4d.sight import SWEEP, Camera, PictureSight, Sight, SweepSight
-from inference.sam4d.sparse import Voxels
+from inference.sam4d.sights import bytes_of
 from inference.sam4d.tracking import Tracker
 from tests.bench.bank import fill_bank
 from tests.bench.memory import peak_mib
@@ -364,25 +364,8 @@ def works(clip: Clip) -> dict[str, Work]:
     return found
 
 
-def tensors(of: object, found: dict[int, int] | None = None) -> dict[int, int]:
-    """The bytes of every storage that something holds, by its address."""
-    found = {} if found is None else found
-    if isinstance(of, Tensor):
-        storage = of.untyped_storage()
-        found[storage.data_ptr()] = storage.nbytes()
-    elif isinstance(of, Mapping):
-        for each in of.values():
-            tensors(each, found)
-    elif isinstance(of, Sequence) and not isinstance(of, str):
-        for each in of:
-            tensors(each, found)
-    elif hasattr(of, "__dataclass_fields__") or isinstance(of, Voxels):
-        tensors(vars(of), found)
-    return found
-
-
 def megabytes(of: object) -> float:
-    return sum(tensors(of).values()) / 1e6
+    return bytes_of(of) / 1e6
 
 
 # --- rows -----------------------------------------------------------------------------------------
