@@ -106,7 +106,12 @@ class Checks:
     def test_python(self, extra: Sequence[str], *, quick: bool) -> None:
         left_out = ["--ignore=tests/browser"]
         if quick:
-            left_out += ["--ignore=tests/flows", "--ignore=tests/backend/launcher"]
+            left_out += [
+                "--ignore=tests/flows",
+                "--ignore=tests/backend/launcher",
+                "-m",
+                "not slow",
+            ]
         self._run("pytest", [str(python_here()), "-m", "pytest", "-q", *left_out, *extra])
 
     def test_frontend(self) -> None:

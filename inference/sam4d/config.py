@@ -90,6 +90,12 @@ class Quirks:
     alone_when_prompted: bool = True
     # and a box seen from above lies flat at height 0; ours reaches over the points in it.
     flat_boxes: bool = True
+    # Section 11.5: in the memory attention only keys say where they are; ours adds places to queries
+    # and to the self-attention, as the paper writes it, so that like places find each other.
+    queries_without_places: bool = True
+    # Section 4.2: the network that pixels and points share takes metres as they come, up to 80, and
+    # what it makes of them drowns what is seen; ours takes twentieths.
+    raw_metres: bool = True
     # Section 5: clicks are cut to whole pixels of the model's picture.
     whole_pixels: bool = True
     # Section 12: small holes are filled where a person prompted, and stay where a mask was followed.

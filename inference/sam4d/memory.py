@@ -114,8 +114,11 @@ class LidarFuser(nn.Module):
 class MemoryAttention(nn.Module):
     """A frame's features ask themselves, then the memories. One set of weights for both modalities."""
 
-    def __init__(self, width: int, hidden: int, layers: int) -> None:
+    def __init__(
+        self, width: int, hidden: int, layers: int, *, queries_without_places: bool = False
+    ) -> None:
         super().__init__()
+        self.queries_without_places = queries_without_places
         self.layers = nn.ModuleList(MemoryBlock(width, hidden) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
@@ -130,8 +133,9 @@ class MemoryAttention(nn.Module):
         """
         x = features + 0.1 * places
         keys = memory + memory_places
+        where = torch.zeros_like(places) if self.queries_without_places else places
         for layer in self.layers:
-            x = layer(x, keys, memory)
+            x = layer(x, where, keys, memory)
         out: Tensor = self.norm(x)
         return out
 
@@ -145,10 +149,10 @@ class MemoryBlock(nn.Module):
         self.linear2 = nn.Linear(hidden, width)
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        placed = self.norm1(x)
-        x = x + self.self_attn(placed, placed, placed)
-        x = x + self.cross_attn_image(self.norm2(x), keys, values)
+    def forward(self, x: Tensor, places: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        normed = self.norm1(x)
+        x = x + self.self_attn(normed + places, normed + places, normed)
+        x = x + self.cross_attn_image(self.norm2(x) + places, keys, values)
         out: Tensor = x + self.linear2(F.relu(self.linear1(self.norm3(x))))
         return out
 

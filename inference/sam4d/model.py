@@ -68,7 +68,9 @@ class Sam4d(nn.Module):
         quirks, width = config.quirks, config.width
         self.image_encoder = ImageEncoder(config.image, width)
         self.lidar_encoder = LidarEncoder(config.lidar, keep_incomplete=not quirks.drop_incomplete)
-        self.places = PositionEncoding(width, one_frequency=quirks.one_frequency)
+        self.places = PositionEncoding(
+            width, one_frequency=quirks.one_frequency, raw_metres=quirks.raw_metres
+        )
         self.image_prompts = ImagePrompts(width)
         self.lidar_prompts = LidarPrompts(width)
         self.mask_decoder = MaskDecoder(config)
@@ -77,7 +79,12 @@ class Sam4d(nn.Module):
         self.no_pointer = nn.Parameter(torch.zeros(1, width))
         self.image_memory = ImageMemoryEncoder(width)
         self.lidar_memory = LidarMemoryEncoder(width, config.memory_kernel)
-        self.memory_attention = MemoryAttention(width, config.hidden, config.memory_layers)
+        self.memory_attention = MemoryAttention(
+            width,
+            config.hidden,
+            config.memory_layers,
+            queries_without_places=quirks.queries_without_places,
+        )
         self.motion = MotionEncoder(width)
         self.frame_embedding = nn.Parameter(torch.zeros(config.memory_frames, 1, 1, width))
         self.no_memory = nn.Parameter(torch.zeros(1, 1, width))
@@ -151,7 +158,7 @@ class Sam4d(nn.Module):
 
         past: None where the tracks begin, in their first prompted frame.
         """
-        features = {name: self._features(name, sight, past) for name in sight.readings}
+        features = {name: self.features_of(name, sight, past) for name in sight.readings}
         decides = self.config.quirks.first_reading_decides
         ambiguous = prompts.are_ambiguous(first_reading_decides=decides)
         return self.decode(sight, prompts, features, ambiguous=ambiguous)
@@ -173,7 +180,7 @@ class Sam4d(nn.Module):
         others = [name for name in sight.readings if name not in masks]
         if others:
             points = {name: self._drawn(name, masks[name], sight) for name in masks}
-            features = {name: self._features(name, sight, past) for name in others}
+            features = {name: self.features_of(name, sight, past) for name in others}
             answers |= self.decode(sight, Prompts(points), features, ambiguous=False)
         return {name: answers[name] for name in sight.readings if name in answers}
 
@@ -204,7 +211,7 @@ class Sam4d(nn.Module):
             [label for _, label in drawn]
         )
 
-    def _features(self, name: str, sight: Sight, past: Past | None) -> Tensor:
+    def features_of(self, name: str, sight: Sight, past: Past | None) -> Tensor:
         """[B or 1, N, W] of a reading, after a look back at the memories."""
         if past is None:
             return self._fresh(name, sight)
@@ -306,9 +313,7 @@ class Sam4d(nn.Module):
         """features: of the readings that are asked for, [B or 1, N, W]."""
         tokens = self.prompt_tokens(sight, prompts)
         return {
-            name: self._chosen(
-                self.candidates(name, sight, prompts, asked, tokens[name]), ambiguous
-            )
+            name: self.chosen(self.candidates(name, sight, prompts, asked, tokens[name]), ambiguous)
             for name, asked in features.items()
         }
 
@@ -379,7 +384,7 @@ class Sam4d(nn.Module):
             seen.maps[2], seen.maps[3],
         )  # fmt: skip
 
-    def _chosen(self, candidates: Candidates, ambiguous: bool) -> Answer:
+    def chosen(self, candidates: Candidates, ambiguous: bool) -> Answer:
         """One mask a track: the best of the last three, or the first where it is stable."""
         best = 1 + candidates.ious[:, 1:].argmax(dim=1)
         rows = torch.arange(len(best), device=best.device)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from inference.sam4d.layers import exactly
 
+UNIT_M = 20.0  # so that a street's coordinates are of the size of 1
 DEPTHS_M = tuple(1.0 + 0.6 * k for k in range(128))
 
 
@@ -94,10 +95,14 @@ class PositionEncoding(nn.Module):
 
     gaussian: Tensor
 
-    def __init__(self, width: int, *, one_frequency: bool = False) -> None:
+    def __init__(
+        self, width: int, *, one_frequency: bool = False, raw_metres: bool = False
+    ) -> None:
+        """raw_metres: like the release; otherwise the shared part takes them in units of UNIT_M."""
         super().__init__()
         self.width = width
         self.one_frequency = one_frequency
+        self.unit_m = 1.0 if raw_metres else UNIT_M
         self.register_buffer("gaussian", torch.randn(3, width // 2))
         self.register_buffer("depths", torch.tensor(DEPTHS_M), persistent=False)
         self.hidden = nn.Linear(3 * len(DEPTHS_M), 4 * width)
@@ -113,8 +118,8 @@ class PositionEncoding(nn.Module):
             by_depth = self.hidden.weight.unflatten(1, (len(DEPTHS_M), 3))  # [4 W, depth, xyz]
             of_origin = by_depth.sum(dim=1)
             of_direction = torch.einsum("hdx,d->hx", by_depth, self.depths)
-            hidden = F.linear(rays.origins, of_origin, self.hidden.bias)
-            hidden = hidden + F.linear(rays.directions, of_direction)
+            hidden = F.linear(rays.origins / self.unit_m, of_origin, self.hidden.bias)
+            hidden = hidden + F.linear(rays.directions / self.unit_m, of_direction)
             out: Tensor = self.out(F.relu(hidden))
             return out
 

@@ -118,8 +118,8 @@ class Tracker:
         """What a prompted frame looks back at: nothing, unless the track has been there."""
         if frame not in state.visited:
             return None
-        look_back = self._look_back(state, frame, backwards=state.visited[frame])
-        return self._past([state], look_back, self._from_here(frame))
+        look_back = self.look_back(state, frame, backwards=state.visited[frame])
+        return self.past_of([state], look_back, self.from_here(frame))
 
     def propagate(
         self, start: int | None = None, *, steps: int | None = None, backwards: bool = False
@@ -163,9 +163,9 @@ class Tracker:
             if frame in state.conditioning:
                 answers[track] = state.conditioning[frame].answers
             else:
-                look_back = self._look_back(state, frame, backwards=backwards)
+                look_back = self.look_back(state, frame, backwards=backwards)
                 alike.setdefault(look_back, []).append(track)
-        from_here = self._from_here(frame)
+        from_here = self.from_here(frame)
         for look_back in alike:
             for first in range(0, len(alike[look_back]), self.together):
                 some = alike[look_back][first : first + self.together]
@@ -185,7 +185,7 @@ class Tracker:
         self, tracks: Sequence[int], frame: int, look_back: LookBack, from_here: Places
     ) -> dict[int, Answers]:
         sight, states = self.sight(frame), [self.tracks[track] for track in tracks]
-        together = self.model.answer(sight, Prompts(), self._past(states, look_back, from_here))
+        together = self.model.answer(sight, Prompts(), self.past_of(states, look_back, from_here))
         memories = self.model.remember(sight, together)
         found: dict[int, Answers] = {}
         for row, (track, state, memory) in enumerate(zip(tracks, states, memories, strict=True)):
@@ -200,7 +200,7 @@ class Tracker:
             for far in [then for then in state.followed if abs(then - frame) > self.keep]:
                 del state.followed[far]
 
-    def _look_back(self, state: Track, frame: int, *, backwards: bool) -> LookBack:
+    def look_back(self, state: Track, frame: int, *, backwards: bool) -> LookBack:
         """Conditioning frames, then the frames just before, the oldest first."""
         config = self.model.config
         count, direction = config.memory_frames, -1 if backwards else 1
@@ -236,10 +236,10 @@ class Tracker:
         nearest = sorted(chosen, key=lambda then: abs(frame - then))[: config.prompted_frames]
         return [then for then in chosen if then in nearest]
 
-    def _from_here(self, frame: int) -> Places:
+    def from_here(self, frame: int) -> Places:
         return Places(self.model, self.sight(frame).whereabouts)
 
-    def _past(self, states: Sequence[Track], look_back: LookBack, from_here: Places) -> Past:
+    def past_of(self, states: Sequence[Track], look_back: LookBack, from_here: Places) -> Past:
         def memories(then: int) -> list[Memory]:
             return [kept.memory for state in states if (kept := state.kept(then))]
 

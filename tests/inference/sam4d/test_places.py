@@ -57,13 +57,14 @@ def test_a_point_lies_on_the_ray_of_the_pixel_that_sees_it():
     torch.testing.assert_close(on_ray, point, atol=1e-4, rtol=0)
 
 
-def test_summing_the_depths_first_is_the_network_of_all_384_coordinates():
-    places = PositionEncoding(256)
+@pytest.mark.parametrize("raw_metres", [True, False])
+def test_summing_the_depths_first_is_the_network_of_all_384_coordinates(raw_metres):
+    places = PositionEncoding(256, raw_metres=raw_metres)
     rays = camera(70).rays(torch.rand(6, 2) * 64)
     along = rays.origins[:, None] + places.depths[:, None] * rays.directions[:, None]
 
     with torch.no_grad():
-        whole = places.out(torch.relu(places.hidden(along.flatten(1))))
+        whole = places.out(torch.relu(places.hidden(along.flatten(1) / places.unit_m)))
         torch.testing.assert_close(places.shared(rays), whole, atol=1e-4, rtol=1e-4)
 
 
