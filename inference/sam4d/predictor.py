@@ -46,13 +46,16 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a scene may keep. features: of frames, in memory, then on disk.  answers: how many
-    answers to prompts are kept with their logits.
+    """How much a scene may keep. The bytes are of frames' features, in memory, then on disk.
+
+    answers: how many answers to prompts are kept with their logits.  tracks: how many tracks keep
+    their memories; one that lost them begins again from what people know of it.
     """
 
     memory_bytes: int = 2 * GIB
     disk_bytes: int = 8 * GIB
     answers: int = 64
+    tracks: int = 64
 
 
 @dataclass
@@ -198,20 +201,35 @@ class Sam4dPredictor:
         does not grow with the frames that were followed.
         """
         step = frames[1] - frames[0] if len(frames) > 1 else _away_from(known, frames[0])
+        self._make_room(opened, known)
         for track in known:
-            opened.tracker.tracks.setdefault(track, Track())
+            opened.tracker.tracks[track] = opened.tracker.tracks.pop(track, Track())
             # Going on where an earlier run stopped: that frame is ours still, not a person's.
             opened.own_frame[track] = frames[0] - step
             opened.masks_of.setdefault(track, {})
+        digests = {track: _Digests(masks) for track, masks in known.items()}
         for frame in frames:
-            yield FramePrediction(frame, self._step(opened, known, frame, backwards=step < 0))
+            found = self._step(opened, known, digests, frame, backwards=step < 0)
+            yield FramePrediction(frame, found)
+
+    def _make_room(self, opened: OpenScene, known: Mapping[int, Known]) -> None:
+        """The tracks that were followed longest ago lose their memories."""
+        others = [track for track in opened.tracker.tracks if track not in known]
+        for track in others[: max(0, len(others) + len(known) - self.budget.tracks)]:
+            self.remove_track(opened, track)
 
     def _step(
-        self, opened: OpenScene, known: Mapping[int, Known], frame: int, *, backwards: bool
+        self,
+        opened: OpenScene,
+        known: Mapping[int, Known],
+        digests: Mapping[int, _Digests],
+        frame: int,
+        *,
+        backwards: bool,
     ) -> dict[int, list[MaskPrediction]]:
         with self.runtime():
             for track, masks in known.items():
-                self._condition(opened, track, masks, frame)
+                self._condition(opened, track, masks, digests[track], frame)
             seen = opened.sights[frame]
             followed = opened.tracker.step(frame, backwards=backwards, tracks=list(known))
             found = {
@@ -228,15 +246,16 @@ class Sam4dPredictor:
             found[track] = [*said.values(), *others]
         return found
 
-    def _condition(self, opened: OpenScene, track: int, known: Known, frame: int) -> None:
+    def _condition(
+        self, opened: OpenScene, track: int, known: Known, digests: _Digests, frame: int
+    ) -> None:
         """The known frames that this one looks back at become its conditioning frames; no others."""
         state, rest_on = opened.tracker.tracks[track], opened.masks_of[track]
-        shown = [then for then, masks in known.items() if any(m.any() for m in masks.values())]
-        wanted = opened.tracker.prompts_seen(shown, frame)
-        wanted += [frame] if frame in shown and frame not in wanted else []
-        digests = {then: _digest(known[then]) for then in wanted}
-        for then in [then for then in state.conditioning if rest_on.get(then) != digests.get(then)]:
-            del state.conditioning[then]
+        wanted = opened.tracker.prompts_seen(digests.shown, frame)
+        wanted += [frame] if frame in digests.shown and frame not in wanted else []
+        for then in list(state.conditioning):
+            if then not in wanted or rest_on.get(then) != digests[then]:
+                del state.conditioning[then]
         for then in [then for then in wanted if then not in state.conditioning]:
             is_own = then in state.followed and rest_on.get(then) == digests[then]
             if is_own and then == opened.own_frame[track]:
@@ -315,6 +334,22 @@ def _digest(masks: Masks) -> bytes:
         if masks[sensor].any():
             digest.update(sensor.encode() + b"\0" + np.packbits(masks[sensor]).tobytes())
     return digest.digest()
+
+
+class _Digests:
+    """Of a track's known masks, each worked out once.  shown: frames in which there are any."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._found: dict[int, bytes] = {}
+        self.shown = [
+            frame for frame, masks in known.items() if any(mask.any() for mask in masks.values())
+        ]
+
+    def __getitem__(self, frame: int) -> bytes:
+        if frame not in self._found:
+            self._found[frame] = _digest(self._known[frame])
+        return self._found[frame]
 
 
 def _digest_of_prompts(prompts: Sequence[Prompt]) -> bytes:

@@ -257,6 +257,22 @@ def test_the_memory_of_a_track_does_not_grow_once_the_bank_is_full(tmp_path):
     assert len(set(sizes[full:])) == 1
 
 
+def test_only_so_many_tracks_keep_their_memories(tmp_path):
+    predictor = Sam4dPredictor(
+        random_model(), version="1", runtime=EXACT, budget=Budget(tracks=2), cache_folder=tmp_path
+    )
+    opened = predictor.open(build_scene(3))
+    start = masks_of(predictor.add_prompt(opened, frame=0, prompts=[ON_THE_CAR]))
+
+    for tracks in ([1], [2], [1], [3], [4, 5, 6]):
+        known = {track: {0: start} for track in tracks}
+        list(predictor.propagate(opened, known=known, frames=[1]))
+        assert set(tracks) <= set(opened.tracker.tracks)
+        assert len(opened.tracker.tracks) <= max(2, len(tracks))
+
+    assert set(opened.masks_of) == {4, 5, 6}
+
+
 @pytest.mark.parametrize("without", ["images", "sweeps"])
 def test_scenes_of_one_modality_work(tmp_path, without):
     scene = build_scene(3)
