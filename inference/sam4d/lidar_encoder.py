@@ -103,8 +103,7 @@ class SparseConv(nn.Module):
         nn.init.normal_(self.kernel, std=(2 / (width_in * weights)) ** 0.5)
 
     def forward(self, features: Tensor, kernel_map: KernelMap) -> Tensor:
-        with exactly(features):
-            out = convolve(features.to(self.kernel.dtype), self.kernel, kernel_map)
+        out = convolve(features, self.kernel, kernel_map)
         return out if self.bias is None else out + self.bias
 
 

@@ -35,7 +35,7 @@ from inference.sam4d.model import Sam4d
 from inference.sam4d.runtime import Runtime, best_runtime
 from inference.sam4d.sight import SWEEP
 from inference.sam4d.sights import Seen, Sights
-from inference.sam4d.tracking import CLAMP, Kept, Track, Tracker
+from inference.sam4d.tracking import Kept, Track, Tracker, to_be_corrected
 from inference.sam4d.weights import load_model
 from inference.scene import Scene
 
@@ -181,8 +181,7 @@ class Sam4dPredictor:
                 name: self.model.mask_logits(mask[None].to(self._device), seen.sight, name)
                 for name, mask in asked.masks.items()
             }
-        earlier = earlier or state.answers(frame) or {}
-        return {name: answer.low.clamp(-CLAMP, CLAMP) for name, answer in earlier.items()}
+        return to_be_corrected(earlier or state.answers(frame) or {})
 
     def _prompts(self, asked: Asked, before: Mapping[str, Tensor]) -> Prompts:
         points = {

@@ -59,11 +59,12 @@ class Track:
         """What is known of a frame, the newest first."""
         if frame in self.waiting:
             return self.waiting[frame]
-        kept = self.conditioning.get(frame) or self.followed.get(frame)
+        kept = self.kept(frame)
         return kept.answers if kept else None
 
     def kept(self, frame: int) -> Kept | None:
-        return self.followed.get(frame) or self.conditioning.get(frame)
+        """What is remembered of a frame, which is never both prompted and followed."""
+        return self.conditioning.get(frame) or self.followed.get(frame)
 
 
 class Tracker:
@@ -94,13 +95,13 @@ class Tracker:
     ) -> Answers:
         """All points that stand for a track in a frame; earlier ones there are to be sent again.
 
-        points: see model.Prompts, of one track: [P, 2 or 3] and [P].
+        points: see answers.Prompts, of one track: [P, 2 or 3] and [P].
         """
         state = self.tracks.setdefault(track, Track())
         before = state.answers(frame) or {}
         prompts = Prompts(
             {name: (where[None], labels[None]) for name, (where, labels) in points.items()},
-            {name: answer.low.clamp(-CLAMP, CLAMP) for name, answer in before.items()},
+            to_be_corrected(before),
         )
         answers = self.model.answer(self.sight(frame), prompts, self.past(state, frame))
         state.waiting[frame] = answers
@@ -253,6 +254,11 @@ class Tracker:
                 for then, ago in look_back.pointed
             ],
         )
+
+
+def to_be_corrected(answers: Answers) -> dict[str, Tensor]:
+    """Earlier answers as the mask prompts that new prompts correct: see answers.Prompts."""
+    return {name: answer.low.clamp(-CLAMP, CLAMP) for name, answer in answers.items()}
 
 
 class Places:
