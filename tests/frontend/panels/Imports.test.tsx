@@ -83,7 +83,7 @@ test("a file that was sent up in part goes on where the server says, after a rel
 test("the server's folders are offered to admins alone", async () => {
   await open();
   expect(shown()).not.toContain("a folder of the server");
-  leave();
+  await leave();
 
   await open({}, "admin");
   expect(shown()).toContain("a folder of the server");

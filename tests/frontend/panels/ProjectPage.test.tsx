@@ -30,7 +30,7 @@ test.each<[Role, string[]]>([
 test("an empty project leads a manager to the import, and tells others who does it", async () => {
   await open("manager");
   expect(document.querySelector(".empty a")?.getAttribute("href")).toBe("/projects/3/imports");
-  leave();
+  await leave();
 
   await open("annotator");
   expect(document.querySelector(".empty a")).toBeNull();

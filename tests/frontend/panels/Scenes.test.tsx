@@ -5,8 +5,8 @@ import { Scenes } from "@/panels/Scenes";
 import { buildJob, buildProject, buildScene } from "./builders";
 import { type Answers, failing, leave, press, showing, shown } from "./page";
 
-afterEach(() => {
-  leave();
+afterEach(async () => {
+  await leave();
   vi.useRealTimers();
 });
 

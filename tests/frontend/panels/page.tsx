@@ -63,8 +63,9 @@ export async function enter(field: HTMLInputElement, text: string): Promise<void
 
 export const shown = (): string => document.body.textContent ?? "";
 
-export function leave(): void {
-  render(null, document.getElementById("app")!);
+/** Effects begin and end late; inside act they are over before the document is. */
+export async function leave(): Promise<void> {
+  await act(() => render(null, document.getElementById("app")!));
   vi.unstubAllGlobals();
   localStorage.clear();
 }
