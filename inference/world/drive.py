@@ -21,7 +21,10 @@ from inference.scene import (
 )
 from inference.world import sensors
 from inference.world.casting import Int32Array
-from inference.world.sensors import Hits, Noise, Returns, Rig, Sunlight, View
+from inference.world.clutter import with_clutter
+from inference.world.looks import dressed, plain_look, random_look
+from inference.world.rigs import Rig, make_rig
+from inference.world.sensors import JPEG_QUALITY, Hits, Noise, Returns, Sunlight, View
 from inference.world.shading import Lighting
 from inference.world.solids import joined, pack, turn_z
 from inference.world.street import FIRST_THING, GoldTrack, Street, make_street
@@ -31,22 +34,39 @@ START_US = 1_700_000_000_000_000
 FRAME_US = round(STEP_S * 1e6)
 
 
-def make_drive(seed: int = 0, rig: str = "demo", length: int = 200) -> Scene:
+def make_drive(
+    seed: int = 0,
+    rig: str = "demo",
+    length: int = 200,
+    *,
+    width_px: int | None = None,
+    look: str | None = None,
+) -> Scene:
     """A procedural drive of `length` frames at 10 Hz through a street that follows from the seed.
 
-    rig: "demo" (three cameras 960x640, a 64-beam LiDAR) or "tiny" (for tests). The same seed gives
-    the same bytes on one machine; a longer drive begins like a shorter one. Frames are rendered
-    when they are asked for. `scene.frames` is a `DriveFrames`: it also gives gold ids without masks.
+    rig: one of `rigs.RIGS`.  width_px: of its pictures, None: the rig's own.  look: "plain", or
+    "random", which follows from the seed; None: random for the rig "random", plain for the others.
+    The same seed gives the same bytes on one machine; a longer drive begins like a shorter one.
+    Frames are rendered when they are asked for. `scene.frames` is a `DriveFrames`: it also gives
+    gold ids without masks.
     """
     if length < 1:
         raise ValueError(f"a drive needs at least one frame, not {length}")
-    chosen = sensors.make_rig(rig)
-    frames = DriveFrames(make_street(seed, length), chosen, length)
+    if look not in (None, "plain", "random"):
+        raise ValueError(f"there is no look {look!r}; choose plain or random")
+    chosen = make_rig(rig, seed=seed, width_px=width_px)
+    street = make_street(seed, length)
+    dress = plain_look(street.light)
+    if (look or ("random" if rig == "random" else "plain")) == "random":
+        random = np.random.default_rng([seed, 22])
+        dress = random_look(street.light, random)
+        street = dressed(with_clutter(street, random), dress, random)
+    frames = DriveFrames(street, chosen, length, jpeg_quality=dress.jpeg_quality)
     return Scene(
         name=f"procedural-{seed:04d}",
         sensors=chosen.sensors,
         frames=frames,
-        facts={"origin": f"procedural, seed {seed}, rig {rig}", "time of day": "day"},
+        facts={"origin": f"procedural, seed {seed}, rig {rig}", "time of day": dress.name},
     )
 
 
@@ -63,13 +83,16 @@ class _Rendering:
 class DriveFrames(Frames):
     """The frames of a drive (see `inference.scene.Frames`), and their gold."""
 
-    def __init__(self, street: Street, rig: Rig, length: int) -> None:
-        self.street, self.rig = street, rig
+    def __init__(
+        self, street: Street, rig: Rig, length: int, *, jpeg_quality: int = JPEG_QUALITY
+    ) -> None:
+        self.street, self.rig, self.jpeg_quality = street, rig, jpeg_quality
         self._length = length
         self._noise = Noise()
         self._static = street.static
         self._paving = sensors.paving_of(street)
         self._sunlight: Sunlight | None = None
+        self._last: tuple[tuple[int, bool], _Rendering] | None = None
         x, y, heading = street.ego_pose(0.0)
         # House rule: the world starts at the first pose.
         self.world_from_street = inverse(rigid(turn_z(heading), (x, y, 0.0)))
@@ -132,6 +155,12 @@ class DriveFrames(Frames):
         return View(solids, pack(solids), self._paving, street_from_ego)
 
     def _cast(self, view: View, index: int, *, with_cameras: bool = True) -> _Rendering:
+        """Kept for the last frame: whoever asks for it asks for its gold, too."""
+        if self._last is None or self._last[0] != (index, with_cameras):
+            self._last = (index, with_cameras), self._rendered(view, index, with_cameras)
+        return self._last[1]
+
+    def _rendered(self, view: View, index: int, with_cameras: bool) -> _Rendering:
         cameras = {
             camera.name: sensors.cast_camera(view, camera, self._noise)
             for camera in (self.rig.cameras if with_cameras else ())
@@ -146,7 +175,9 @@ class DriveFrames(Frames):
 
     def _jpeg(self, camera: Sensor, rendering: _Rendering, view: View, light: Lighting) -> bytes:
         hits = rendering.cameras[camera.name]
-        return sensors.encode_jpeg(sensors.shade_camera(hits, view, camera, light, self._noise))
+        film = self.street.light
+        picture = sensors.shade_camera(hits, view, camera, light, self._noise, film)
+        return sensors.encode_jpeg(picture, self.jpeg_quality)
 
     def _light(self, time_s: float) -> Lighting:
         if self._sunlight is None:

@@ -13,74 +13,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
-from inference.geometry import FloatArray, Intrinsics, inverse, rigid, rotation_from_euler
-from inference.scene import Calibration, Sensor, SensorKind, ShutterDirection, Sweep
+from inference.geometry import FloatArray, Intrinsics, inverse
+from inference.scene import Calibration, Sensor, Sweep
 from inference.world import casting, shading
 from inference.world.casting import Float32Array, Int32Array, Rays
+from inference.world.rigs import Rig
 from inference.world.solids import Kind, PackedSolids, Solids, pack
-from inference.world.street import Street
+from inference.world.street import Light, Street
 from inference.world.surfaces import Paving
 
 CAMERA_RANGE_M, LIDAR_RANGE_M = 320.0, 90.0
 SPIN_US = 100_000  # one turn of the LiDAR
 _RANGE_NOISE_M = 0.02
 _NEAR_M = 0.05
-_JPEG_QUALITY = 88
-# Camera axes (x right, y down, z forward) in a frame that looks along x.
-_FORWARD_FROM_CAMERA = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
-
-
-@dataclass(frozen=True)
-class Rig:
-    """The sensors on the roof. `columns`: readings per turn of the LiDAR."""
-
-    cameras: tuple[Sensor, ...]
-    lidar: Sensor
-    columns: int
-
-    @property
-    def sensors(self) -> tuple[Sensor, ...]:
-        return (*self.cameras, self.lidar)
-
-
-def make_rig(name: str) -> Rig:
-    """The rig "demo": three cameras 960x640 and 64 beams; "tiny": the same at 96x64 and 16 beams."""
-    if name == "demo":
-        return _rig(width_px=960, height_px=640, beams=64, columns=2048)
-    if name == "tiny":
-        return _rig(width_px=96, height_px=64, beams=16, columns=512)
-    raise ValueError(f"there is no rig {name!r}; choose demo or tiny")
-
-
-def _rig(*, width_px: int, height_px: int, beams: int, columns: int) -> Rig:
-    places = (
-        ("FRONT", 0.0, (1.55, 0.0, 1.62), 60.0),
-        ("FRONT_LEFT", 55.0, (1.45, 0.25, 1.62), 62.0),
-        ("FRONT_RIGHT", -55.0, (1.45, -0.25, 1.62), 62.0),
-    )
-    cameras = tuple(
-        Sensor(label, SensorKind.CAMERA, _camera(yaw, place, view, width_px, height_px))
-        for label, yaw, place, view in places
-    )
-    # Denser beams towards the horizon, as on real 64-beam units: +2.4 to -17.6 degrees.
-    share = np.linspace(0, 1, beams)
-    elevations = np.radians(2.4 - 20.0 * (0.55 * share + 0.45 * share**2))
-    calibration = Calibration(rigid(np.eye(3), (1.3, 0.0, 2.15)),
-                              beam_elevations=tuple(float(e) for e in elevations))  # fmt: skip
-    return Rig(cameras, Sensor("TOP", SensorKind.LIDAR, calibration), columns)
-
-
-def _camera(
-    yaw_deg: float, place: tuple[float, float, float], view_deg: float, width: int, height: int
-) -> Calibration:
-    focal = width / 2 / math.tan(math.radians(view_deg) / 2)
-    rotation = rotation_from_euler(0, math.radians(1.0), math.radians(yaw_deg))
-    return Calibration(
-        rigid(rotation @ _FORWARD_FROM_CAMERA, place),
-        Intrinsics(focal, focal, width / 2 + 0.004 * width, height / 2 - 0.006 * height,
-                   width, height),
-        ShutterDirection.GLOBAL,
-    )  # fmt: skip
+JPEG_QUALITY = 88
 
 
 @dataclass(frozen=True)
@@ -224,22 +170,22 @@ def _camera_windows(
 
 
 def shade_camera(
-    hits: Hits, view: View, camera: Sensor, light: shading.Lighting, noise: Noise
+    hits: Hits, view: View, camera: Sensor, light: shading.Lighting, noise: Noise, film: Light
 ) -> npt.NDArray[np.uint8]:
-    """The picture [H, W, 3]."""
+    """The picture [H, W, 3].  film: exposure and grain."""
     lens = camera.calibration.intrinsics
     assert lens is not None
     linear = np.empty((*hits.distance.shape, 3), np.float32)
     shading.shade(hits.rays, 1 / lens.fx, hits.distance, hits.solid_at, hits.solids, view.paving,
                   light, noise.texture, CAMERA_RANGE_M, np.empty(9, np.int32), linear)  # fmt: skip
     picture = np.empty(linear.shape, np.uint8)
-    shading.develop(linear, 0.62 if light.clouds < 0.6 else 0.72, noise.grain, noise.film, picture)
+    shading.develop(linear, film.exposure, noise.grain, film.grain, noise.film, picture)
     return picture
 
 
-def encode_jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
+def encode_jpeg(picture: npt.NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
     buffer = io.BytesIO()
-    PillowImage.fromarray(picture).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    PillowImage.fromarray(picture).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
@@ -396,6 +342,7 @@ class Sunlight:
         return shading.Lighting(
             light.to_sun, light.sun, light.sky, light.clouds, light.haze_m, depth, self._origin,
             self._axes, _SHADOW_CELL_M, contact, _LIT_LOW, _CONTACT_CELL_M,
+            light.sky_scale, light.head_lamps,
         )  # fmt: skip
 
     def _cast(self, solids: Solids, depth: Float32Array) -> None:

@@ -40,6 +40,8 @@ class Lighting(NamedTuple):
     contact: npt.NDArray[np.uint8]  # [rows, columns] how dark the ground is next to things
     contact_corner: Float64Array  # [2]
     contact_cell_m: float
+    sky_scale: float  # how bright the sky and the haze are; 1 by day
+    head_lamps: float  # how bright they are where ego looks; 0 by day
 
 
 @inlined
@@ -150,8 +152,10 @@ def _radiance(
     """The light that comes back along one ray that met solid p (or the ground, or nothing)."""
     length = math.sqrt(dx * dx + dy * dy + dz * dz)
     ux, uy, uz = dx / length, dy / length, dz / length
+    bright = light.sky_scale
     if p == NOTHING:
-        return sky_colour(ux, uy, uz, light, table, True)
+        r, g, b = sky_colour(ux, uy, uz, light, table, True)
+        return r * bright, g * bright, b * bright
     x, y, z = sx + t * dx, sy + t * dy, sz + t * dz
     wide = t * pixel
     if p == GROUND:
@@ -174,11 +178,17 @@ def _radiance(
     else:
         open_ = 0.62 + 0.38 * min(1.0, z / 1.1)
     ambient = open_ * (0.58 + 0.42 * nz)
-    bounce = 0.16 * (1 - nz) * open_
+    # Head lamps shine from about where the camera is, and lose themselves in 15 m.
+    lamps = 0.0
+    if light.head_lamps > 0:
+        away = t * length / 15.0
+        lamps = light.head_lamps * (0.25 + 0.75 * max(facing, 0.0)) / (1.0 + away * away)
+    bounce = 0.16 * (1 - nz) * open_ * bright
     direct = max(toward, 0.0) * sunny
-    lr = light.sky[0] * ambient + bounce * 1.0 + light.sun[0] * (direct + bounce * 0.35)
-    lg = light.sky[1] * ambient + bounce * 0.95 + light.sun[1] * (direct + bounce * 0.35)
+    lr = light.sky[0] * ambient + bounce * 1.0 + light.sun[0] * (direct + bounce * 0.35) + lamps
+    lg = light.sky[1] * ambient + bounce * 0.95 + light.sun[1] * (direct + bounce * 0.35) + lamps
     lb = light.sky[2] * ambient + bounce * 0.88 + light.sun[2] * (direct + bounce * 0.35)
+    lb += 0.9 * lamps
     r, g, b = r * lr, g * lg, b * lb
     if gloss > 0.02 or mirror > 0.02:
         rx, ry, rz = ux + 2 * facing * nx, uy + 2 * facing * ny, uz + 2 * facing * nz
@@ -186,6 +196,7 @@ def _radiance(
         grazing = (1 - min(1.0, max(0.0, facing))) ** 5
         share = gloss * (0.045 + 0.6 * grazing) + mirror * (0.13 + 0.8 * grazing)
         share *= 0.5 + 0.5 * open_
+        er, eg, eb = er * bright, eg * bright, eb * bright
         r, g, b = (
             r * (1 - share) + er * share,
             g * (1 - share) + eg * share,
@@ -197,7 +208,8 @@ def _radiance(
             r, g, b = r + spark * light.sun[0], g + spark * light.sun[1], b + spark * light.sun[2]
     far = t * length
     haze = 1 - math.exp(-far / light.haze_m)
-    return r + (0.82 - r) * haze, g + (0.88 - g) * haze, b + (0.98 - b) * haze
+    return (r + (0.82 * bright - r) * haze, g + (0.88 * bright - g) * haze,
+            b + (0.98 * bright - b) * haze)  # fmt: skip
 
 
 # Where inside an edge pixel the three more rays pass; the first went through its middle.
@@ -288,16 +300,19 @@ def film_curve() -> Float32Array:
 
 @kernel
 def develop(
-    light: Float32Array, exposure: float, grain: Float32Array, curve: Float32Array,
+    light: Float32Array, exposure: float, grain: Float32Array, coarse: float, curve: Float32Array,
     out: npt.NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    """Linear light [H, W, 3] to an 8-bit picture: vignette, film curve, grain [256, >= 768]."""
+    """Linear light [H, W, 3] to an 8-bit picture: vignette, film curve, grain [256, >= 768].
+
+    coarse: how strong the grain is, grey levels.
+    """
     height, width = out.shape[:2]
     for v in range(height):
         for u in range(width):
             x, y = (u - width / 2) / width, (v - height / 2) / height
             k = exposure * (1 - 0.45 * (x * x + y * y)) / _BRIGHTEST
-            noise = (grain[v & 255, (u & 255) + 97 * ((v >> 8) & 3)] - 0.5) * 5.6 + 0.5
+            noise = (grain[v & 255, (u & 255) + 97 * ((v >> 8) & 3)] - 0.5) * coarse + 0.5
             for c in range(3):
                 e = math.sqrt(min(1.0, max(0.0, light[v, u, c] * k)))
                 out[v, u, c] = int(min(255.0, max(0.0, curve[int(e * 4095 + 0.5)] + noise)))

@@ -45,6 +45,7 @@ class Material(IntEnum):
     PAINT = 15  # smooth painted parts without drawing: mirrors, bonnets, bins
     LAMP = 16
     GLASS = 17
+    PATTERN = 18  # made up: two colours in a pattern that follows from the seed (looks.py)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,10 @@ class Light:
     sky: Float64Array
     clouds: float  # 0 clear, 1 overcast
     haze_m: float
+    exposure: float = 0.62
+    grain: float = 5.6  # of the picture, grey levels
+    sky_scale: float = 1.0
+    head_lamps: float = 0.0
 
 
 @dataclass
@@ -179,6 +183,7 @@ def _light(random: Random) -> Light:
         sky=np.array([0.55, 0.7, 1.0]) * 0.9 if clouds < 0.6 else np.array([0.95, 1.0, 1.08]) * 1.1,
         clouds=clouds,
         haze_m=random.uniform(350, 700),
+        exposure=0.62 if clouds < 0.6 else 0.72,
     )  # fmt: skip
 
 

@@ -222,6 +222,52 @@ def _facade(
 
 
 @inlined
+def _pattern(
+    hx: float, hy: float, hz: float, nx: float, ny: float, nz: float, seed: float, scale: float,
+    wide: float, table: Float32Array,
+) -> float:  # fmt: skip
+    """How much of its second colour a made-up surface shows at a point on it, 0 ... 1.
+
+    hx, hy, hz: metres in the solid's axes.  scale: metres that the pattern repeats after.
+    """
+    if abs(nz) > max(abs(nx), abs(ny)):
+        a, c = hx, hy
+    elif abs(nx) > abs(ny):
+        a, c = hy, hz
+    else:
+        a, c = hx, hz
+    turn = seed * 1.7
+    u = (math.cos(turn) * a - math.sin(turn) * c) / scale
+    v = (math.sin(turn) * a + math.cos(turn) * c) / scale
+    soft = wide / scale + 0.02
+    rough = smooth_noise(table, u * 1.3 + seed, v * 1.3, seed)
+    kind = int(seed * 13.7) % 8
+    share = 0.0
+    if kind == 0:  # stripes
+        share = band(wrapped(u, 1.0), 0.1 + 0.3 * ((seed * 3.1) % 1.0), soft)
+    elif kind == 1:  # checks
+        one, other = band(wrapped(u, 1.0), 0.25, soft), band(wrapped(v, 1.0), 0.25, soft)
+        share = one + other - 2 * one * other
+    elif kind == 2:  # bricks
+        row = math.floor(v * 2)
+        joint = max(band(wrapped(v * 2, 1.0), 0.06, 2 * soft),
+                    band(wrapped(u + 0.5 * (row % 2), 1.0), 0.03, soft))  # fmt: skip
+        share = min(1.0, joint + 0.5 * _dice(table, u + 0.5 * (row % 2), row, seed))
+    elif kind == 3:  # spots
+        du, dv = wrapped(u, 1.0), wrapped(v + 0.5 * (math.floor(u + 0.5) % 2), 1.0)
+        share = band(math.sqrt(du * du + dv * dv), 0.15 + 0.25 * ((seed * 3.1) % 1.0), soft)
+    elif kind == 4:  # a gradient
+        share = 0.5 + 0.5 * math.sin(u)
+    elif kind == 5:  # patches with sharp edges
+        share = band(rough - 0.8, 0.3, 0.05 + soft)
+    elif kind == 6:  # clouds
+        share = rough
+    else:  # grain
+        share = smooth_noise(table, u * 9, v * 9, seed + 3.0)
+    return min(1.0, max(0.0, share * (0.8 + 0.4 * rough)))
+
+
+@inlined
 def solid_look(
     solids: PackedSolids, p: int, x: float, y: float, z: float, wide: float,
     road: Paving, table: Float32Array,
@@ -511,5 +557,12 @@ def solid_look(
                     b = (0.05 if k < 2 else 0.9) if on else 0.04
     elif material == 16 and face == 5:
         r, g, b = 0.7, 0.68, 0.6
+    elif material == 18:
+        share = _pattern(hx, hy, hz, nx, ny, nz, seed, extra, wide, table)
+        # The other colour, from the seed: what the share mixes in.
+        r += ((seed * 7.31) % 1.0 * 0.7 - r) * share
+        g += ((seed * 3.77) % 1.0 * 0.7 - g) * share
+        b += ((seed * 5.19) % 1.0 * 0.7 - b) * share
+        gloss, retro = (seed * 2.3) % 1.0 * 0.6, (seed * 1.7) % 1.0 * 0.6
     length = 1.0 / math.sqrt(wx * wx + wy * wy + wz * wz + 1e-20)
     return r, g, b, gloss, mirror, retro, wx * length, wy * length, wz * length

@@ -10,7 +10,8 @@ import pytest
 from inference.geometry import inverse, rigid
 from inference.world import casting, sensors
 from inference.world.drive import DriveFrames, make_drive
-from inference.world.sensors import Hits, Noise, Rig, View
+from inference.world.rigs import Rig, make_rig
+from inference.world.sensors import Hits, Noise, View
 from inference.world.solids import Builder, Kind, Material, Solids, pack, turn_z
 from inference.world.street import make_street
 
@@ -24,7 +25,7 @@ def noise() -> Noise:
 
 @pytest.fixture(scope="module")
 def rig() -> Rig:
-    return sensors.make_rig("tiny")
+    return make_rig("tiny")
 
 
 def view_of(solids: Solids) -> View:
@@ -157,7 +158,7 @@ def test_windows_lose_no_hit(rig: Rig, noise: Noise, heading: float) -> None:
 
 
 def test_glass_and_distance_lose_returns(noise: Noise) -> None:
-    rig = sensors.make_rig("tiny")
+    rig = make_rig("tiny")
     builder = Builder(track=77)
     builder.add(Kind.BOX, (21.3, 0.0, 3.0), (1.0, 8.0, 3.0), Material.CAR_CABIN, GREY, extra=0.5)
     view = view_of(builder.finished())
@@ -175,8 +176,8 @@ def test_glass_and_distance_lose_returns(noise: Noise) -> None:
 
 
 def test_camera_axes_are_right_down_forward() -> None:
-    left = sensors.make_rig("demo").cameras[1].calibration.ego_from_sensor
-    assert sensors.make_rig("demo").cameras[1].name == "FRONT_LEFT"
+    left = make_rig("demo").cameras[1].calibration.ego_from_sensor
+    assert make_rig("demo").cameras[1].name == "FRONT_LEFT"
 
     # A point to the front left, ahead of the camera, has positive depth; its right is ego's front.
     ahead = inverse(left) @ np.array(
