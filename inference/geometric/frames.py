@@ -42,6 +42,7 @@ class Cloud:
 
     points: [N, 3].  height_m: [N] above ground.  is_ground: [N].  cluster: [N], NOTHING on ground.
     surface: what cameras may see of it.  range_m: [N] from the point's own sensor.
+    row: [N] of the point's own sensor's range image, 0 the top beam.
     part_of: sensor name to its slice of all these.
     """
 
@@ -50,6 +51,7 @@ class Cloud:
     is_ground: BoolArray
     cluster: Int32Array
     range_m: Float32Array
+    row: Int32Array
     surface: Surface
     part_of: Mapping[str, slice]
 
@@ -163,6 +165,7 @@ def merged_cloud(scene: Scene, frame: Frame) -> Cloud:
         is_ground=is_ground & (cluster < 0),
         cluster=cluster,
         range_m=range_m,
+        row=np.concatenate([np.zeros(0, np.int32), *(image.row for image in images)]),
         surface=_surface(together, cluster, height_m, range_m, images, list(part_of.values())),
         part_of=part_of,
     )

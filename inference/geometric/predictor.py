@@ -46,7 +46,7 @@ class GeometricPredictor:
     ) -> list[MaskPrediction]:
         prepared = opened.prepared(frame)
         asked = sorted_prompts(prepared, prompts)
-        target = _target(prepared, asked)
+        target = target_of(prepared, asked)
         if not target.any():
             target = _shown(prepared, asked)
         return _answers(prepared, asked, target)
@@ -62,7 +62,7 @@ class GeometricPredictor:
         """Nothing is kept of tracks."""
 
 
-def _target(prepared: PreparedFrame, asked: Asked) -> BoolArray:
+def target_of(prepared: PreparedFrame, asked: Asked) -> BoolArray:
     """[N] the points meant by all prompts together."""
     cloud = prepared.cloud
     target = np.zeros(len(cloud), bool)

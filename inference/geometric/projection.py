@@ -75,6 +75,9 @@ def look(surface: Surface, *, camera_from_ego: FloatArray, lens: Intrinsics) -> 
     pixels, depth_m, in_view = project_to_image(surface.points, camera_from_ego, lens)
     index = np.flatnonzero(in_view)
     pixels, depth_m = pixels[index].astype(np.float32), depth_m[index].astype(np.float32)
+    # Rounded to float32, a pixel just inside the right or lower edge would lie on it.
+    edge = np.nextafter(np.array([lens.width_px, lens.height_px], np.float32), np.float32(0))
+    pixels = np.minimum(pixels, edge)
     # The gap between beams, as the camera sees it from where it stands.
     beam_px = surface.spacing[index] * (lens.fy * surface.range_m[index] / depth_m)[:, None]
     reach_px = np.clip(beam_px, 1.0, 0.05 * lens.fy).astype(np.float32)

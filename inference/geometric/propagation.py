@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,15 +32,43 @@ _CELL_M = 0.5
 _LEAST_GROUND_POINTS = 5
 
 
+@dataclass(frozen=True)
+class Step:
+    """Where a track is in one frame.
+
+    known: what people say of it there.  carried: masks of a frame without points.  target: [N] of
+    the cloud's points, with how well they fit what was known, where neither of these is given.
+    """
+
+    prepared: PreparedFrame | None = None
+    known: Mapping[str, BoolArray] | None = None
+    carried: Sequence[MaskPrediction] | None = None
+    target: BoolArray | None = None
+    fit: float = 0.9
+
+
 def followed(
     opened: OpenScene, known: Known, frames: Sequence[int]
 ) -> Iterator[list[MaskPrediction]]:
     """One track's masks in each asked frame. A known frame is answered with what is known of it."""
+    for step in steps(opened, known, frames):
+        if step.known is not None:
+            yield [MaskPrediction(name, mask, 1.0) for name, mask in step.known.items()]
+        elif step.carried is not None:
+            yield list(step.carried)
+        else:
+            assert step.prepared is not None
+            assert step.target is not None
+            yield _masks(step.prepared, step.target, step.fit)
+
+
+def steps(opened: OpenScene, known: Known, frames: Sequence[int]) -> Iterator[Step]:
+    """Where one track is in each asked frame, before it is drawn."""
     sightings: dict[int, Sighting | None] = {}
     pictured: dict[int, Mapping[str, BoolArray]] = {}
     for index in frames:
         if index in known:
-            yield [MaskPrediction(name, mask, 1.0) for name, mask in known[index].items()]
+            yield Step(known=known[index])
             continue
         for near in _neighbours(index, known):
             # Only those next to an asked frame: a long track may be known in hundreds.
@@ -50,20 +78,20 @@ def followed(
         seen = {at: sighting for at, sighting in sightings.items() if sighting is not None}
         if not seen:
             masks, pictured[index] = _carried(opened, prepared, {**known, **pictured})
-            yield masks
+            yield Step(prepared, carried=masks)
             continue
         before = _source(seen, prepared)
         if before.is_ground:
             again = _ground_again(prepared, before.model_world)
             if again.any():
                 sightings[index] = _ground_sighting(prepared, again)
-            yield _masks(prepared, again, 0.9)
+            yield Step(prepared, target=again)
             continue
         time_s = prepared.frame.timestamp_us * 1e-6
         points_world = prepared.points_world()
         found = match(prepared.cloud, points_world, before, time_s)
         sightings[index] = next_sighting(before, found, points_world, time_s)
-        yield _masks(prepared, found.target, found.fit)
+        yield Step(prepared, target=found.target, fit=found.fit)
 
 
 def _neighbours(index: int, known: Known) -> list[int]:
