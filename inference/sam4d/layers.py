@@ -41,10 +41,14 @@ class Attention(nn.Module):
 
 # Scores [chunk, keys] that are worked on at once: they should stay in a processor's cache.
 SCORES_AT_ONCE = 1 << 20
+FEW = 64
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(q kᵀ / √C) v.  query: [..., Q, C].  key, value: [..., K, C].  Returns [..., Q, C]."""
+    if query.device.type == "cpu" and min(query.shape[-2], key.shape[-2]) <= FEW:
+        # A prompt's few tokens: blocks of keys, as PyTorch's own cuts them, would be mostly empty.
+        return (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).softmax(dim=-1) @ value
     rounded_on_cpu = query.dtype == torch.bfloat16 and query.device.type == "cpu"
     if not rounded_on_cpu or torch.is_grad_enabled():  # its backward pass keeps no scores
         return F.scaled_dot_product_attention(query, key, value)
