@@ -81,9 +81,26 @@ def load_predictor(name: str = "geometric") -> Predictor:
         raise ValueError(
             f"there is no predictor {name!r}; choose geometric, or name a file of SAM4D weights"
         )
+    if is_nano(Path(name)):
+        from inference.nano.predictor import load_nano
+
+        return load_nano(Path(name))
     from inference.sam4d.predictor import load_sam4d
 
     return load_sam4d(Path(name))
+
+
+def is_nano(path: Path) -> bool:
+    """Whether a file says that it holds the small model."""
+    from safetensors import SafetensorError, safe_open
+
+    from inference.nano.weights import CONFIG
+
+    try:
+        with safe_open(path, "pt") as opened:
+            return CONFIG in (opened.metadata() or {})
+    except SafetensorError:
+        return False
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,23 +20,18 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from time import process_time
 from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from inference.masks import intersection_over_union
 from inference.predictor import Predictor, load_predictor
 from inference.prompts import MaskPrediction, PointPrompt
-from inference.scene import FrameLabels, Scene
+from inference.training.cases import Case, Clip, click, iou_of, render
 from tests.bench.report import Report
-
-BoolArray = npt.NDArray[np.bool_]
-Ids = Mapping[str, npt.NDArray[np.int32]]  # sensor -> gold id of each pixel [H, W] or point [N]
 
 LEAST_PIXELS, LEAST_POINTS = 500, 12
 CLICKS, SHOWN_CLICKS = 5, (1, 3, 5)
@@ -46,34 +41,6 @@ CLICKED, CLICKED_FULL = range(300, 310), range(300, 348)
 FOLLOWED, FOLLOWED_FULL = range(400, 403), range(400, 416)
 # One click, as the prototype did it.
 TARGETS = {"L>L": 0.746, "C>L": 0.498, "L>C": 0.511, "C>C": 0.426}
-
-
-@dataclass(frozen=True)
-class Clip:
-    """Frames of one drive, rendered, and their gold. classes: gold id to its class, things only."""
-
-    scene: Scene
-    ids: Sequence[Ids]
-    classes: Mapping[int, str]
-    moving: frozenset[int]
-
-
-@dataclass(frozen=True)
-class Case:
-    """An object to click: in which frame of which clip, and the camera that looks at it."""
-
-    clip: Clip
-    frame: int
-    camera: str
-    gold: int
-
-    @property
-    def label_class(self) -> str:
-        return self.clip.classes[self.gold]
-
-    def truth(self, sensor: str, frame: int | None = None) -> BoolArray:
-        ids = self.clip.ids[self.frame if frame is None else frame]
-        return np.asarray(ids[sensor] == self.gold)
 
 
 @dataclass
@@ -95,25 +62,6 @@ class Scores:
         return float(np.mean(values)) if values else float("nan")
 
 
-def render(seed: int, frames: Sequence[int]) -> Clip:
-    """The frames of a procedural drive, in memory, renumbered from 0."""
-    from inference.world.drive import make_drive
-
-    drive: Any = make_drive(seed, length=max(frames) + 1)
-    shown = [
-        replace(drive.frames[index], labels=FrameLabels(), index=at)
-        for at, index in enumerate(frames)
-    ]
-    ids = [drive.frames.gold_ids(index) for index in frames]
-    gold = drive.frames.gold
-    return Clip(
-        replace(drive, frames=shown),
-        ids,
-        {number: track.label_class for number, track in gold.items() if not track.is_stuff},
-        frozenset(number for number, track in gold.items() if track.is_moving),
-    )
-
-
 def cases_of(clip: Clip, frame: int, *, most: int, seed: int = 0) -> list[Case]:
     """At most `most` objects per camera that both it and the LiDAR see well enough."""
     random = np.random.default_rng([seed, frame])
@@ -133,36 +81,6 @@ def cases_of(clip: Clip, frame: int, *, most: int, seed: int = 0) -> list[Case]:
     return found
 
 
-def middle_pixel(region: BoolArray) -> tuple[float, float]:
-    """(u, v) of the pixel of a region that is farthest from its border."""
-    padded = np.pad(region.astype(np.uint8), 1)
-    inner = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
-    v, u = np.unravel_index(int(inner.argmax()), inner.shape)
-    return float(u) + 0.5, float(v) + 0.5
-
-
-def middle_point(region: BoolArray, points: npt.NDArray[np.float32]) -> tuple[float, ...]:
-    """The point of a region that is nearest to its median."""
-    inside = points[region]
-    away = np.linalg.norm(inside - np.median(inside, axis=0), axis=1)
-    return tuple(float(x) for x in inside[away.argmin()])
-
-
-def click(case: Case, sensor: str, mask: BoolArray | None) -> PointPrompt | None:
-    """The next click in `sensor`, given its present mask (None: no click yet); None: no error."""
-    truth = case.truth(sensor)
-    mask = np.zeros(truth.shape, bool) if mask is None else mask.reshape(truth.shape)
-    missed, spilled = truth & ~mask, mask & ~truth
-    if not missed.any() and not spilled.any():
-        return None
-    positive = bool(missed.sum() > spilled.sum())
-    error = missed if positive else spilled
-    if truth.ndim == 2:
-        return PointPrompt(sensor, middle_pixel(error), positive)
-    points = case.clip.scene.frames[case.frame].sweeps[sensor].points_ego
-    return PointPrompt(sensor, middle_point(error, points), positive)
-
-
 def score_clicks(predictor: Predictor, opened: Any, case: Case, scores: Scores) -> None:
     lidar = case.clip.scene.lidars[0].name
     for letter, sensor in (("C", case.camera), ("L", lidar)):
@@ -177,15 +95,10 @@ def score_clicks(predictor: Predictor, opened: Any, case: Case, scores: Scores) 
                 scores.next_click_ms.append(1e3 * (process_time() - began))
                 masks = {answer.sensor: answer for answer in answers}
             for letter_to, seen in (("C", case.camera), ("L", lidar)):
-                iou = _iou(masks.get(seen), case.truth(seen))
+                iou = iou_of(masks.get(seen), case.truth(seen))
                 scores.iou[f"{letter}>{letter_to}", number].append((iou, case.label_class))
                 if seen in masks:
                     scores.confidence.append((masks[seen].confidence, iou))
-
-
-def _iou(answer: MaskPrediction | None, truth: BoolArray) -> float:
-    mask = np.zeros(truth.size, bool) if answer is None else answer.mask
-    return intersection_over_union(mask, truth.ravel())
 
 
 def score_propagation(predictor: Predictor, opened: Any, case: Case, scores: Scores) -> None:
@@ -215,7 +128,7 @@ def _score_step(
     for letter, sensor, least in (("C", case.camera, LEAST_PIXELS), ("L", lidar, 6)):
         truth = case.truth(sensor, frame)
         if truth.sum() >= least:
-            scores.iou[f"propagate {letter}", step].append((_iou(masks.get(sensor), truth), kind))
+            scores.iou[f"propagate {letter}", step].append((iou_of(masks.get(sensor), truth), kind))
 
 
 def evaluate(

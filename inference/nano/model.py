@@ -1,0 +1,183 @@
+"""The small model: one frame in, masks out.
+
+F frames are seen once (`see`); objects are then answered from what was seen and from hints
+(`decode`), and their masks in pictures drawn again close up (`refiner`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inference.nano.config import PICTURE_STRIDE, NanoConfig
+from inference.nano.decoder import Asked, Decoded, Decoder, Seen, SweepSeen
+from inference.nano.encoders import PictureEncoder, Places, SweepEncoder
+from inference.nano.glance import PictureGlance, SweepGlance
+from inference.nano.refiner import Refiner
+from inference.sam4d.memory import MemoryAttention
+
+S = TypeVar("S", bound=Seen)
+
+_SEAM = 32  # columns of the other end that are put before and after the range view
+_NOWHERE_M = 1e3
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Frames as tensors.  pictures: [F, 5, h, w].  sweeps: [F, C, R, columns].
+
+    The others: see PictureGlance and SweepGlance.
+    """
+
+    pictures: Tensor | None
+    picture_xyz: Tensor | None
+    picture_known: Tensor | None
+    sweeps: Tensor | None
+    cells_xyz: Tensor | None
+    sweep_xyz: Tensor | None
+    sweep_known: Tensor | None
+
+
+def looked_of(
+    pictures: Sequence[PictureGlance] | None, sweeps: Sequence[SweepGlance] | None
+) -> Looked:
+    """A batch of frames; range views with fewer rows get empty ones below."""
+    of_pictures: list[Tensor | None] = [None, None, None]
+    if pictures is not None:
+        of_pictures = [
+            _stacked([each.channels for each in pictures]),
+            _stacked([each.token_xyz for each in pictures]),
+            _stacked([each.token_known for each in pictures]),
+        ]
+    of_sweeps: list[Tensor | None] = [None, None, None, None]
+    if sweeps is not None:
+        rows = max(len(each.valid) for each in sweeps)
+        tokens = max(len(each.token_known) for each in sweeps)
+        of_sweeps = [
+            _stacked([_filled(each.channels, rows, 1) for each in sweeps]),
+            _stacked([
+                _filled(np.where(each.valid[..., None], each.xyz, _NOWHERE_M), rows, 0, _NOWHERE_M)
+                for each in sweeps
+            ]),
+            _stacked([_filled(each.token_xyz, tokens, 0) for each in sweeps]),
+            _stacked([_filled(each.token_known, tokens, 0) for each in sweeps]),
+        ]  # fmt: skip
+    return Looked(*of_pictures, *of_sweeps)
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays).astype(np.float32))
+
+
+def _filled(array: np.ndarray, size: int, axis: int, fill: float = 0) -> np.ndarray:
+    missing = size - array.shape[axis]
+    if not missing:
+        return array
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, missing)
+    return np.pad(array, widths, constant_values=fill)
+
+
+class Nano(nn.Module):
+    def __init__(self, config: NanoConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.picture_encoder = PictureEncoder(config)
+        self.sweep_encoder = SweepEncoder(config)
+        self.places = Places(width)
+        self.own_places = None if config.shared_places else Places(width)
+        self.share_code = nn.Linear(28, width)
+        self.modality = nn.Embedding(2, width)
+        self.attention = MemoryAttention(width, config.hidden, config.memory_layers)
+        self.no_memory = nn.Parameter(torch.zeros(1, 1, width))
+        self.decoder = Decoder(config)
+        self.refiner = Refiner(config)
+        self.register_buffer("octaves", 2.0 ** torch.arange(7) * torch.pi, persistent=False)
+
+    octaves: Tensor
+
+    def see(self, looked: Looked) -> tuple[Seen | None, SweepSeen | None]:
+        """Encode, say where everything is, and let the modalities look at each other."""
+        picture = None if looked.pictures is None else self.see_pictures(looked)
+        sweep = None if looked.sweeps is None else self.see_sweeps(looked)
+        return self.fused(picture, sweep)
+
+    def fused(
+        self, picture: Seen | None, sweep: SweepSeen | None
+    ) -> tuple[Seen | None, SweepSeen | None]:
+        """Both after a look at the other, frame by frame; a modality alone stays as it is."""
+        if picture is None or sweep is None or not self.config.cross_modal:
+            return picture, sweep
+        return (
+            _with_tokens(picture, self._fused(picture, sweep)),
+            _with_tokens(sweep, self._fused(sweep, picture)),
+        )
+
+    def _fused(self, own: Seen, other: Seen) -> Tensor:
+        """MCMA on the frame itself: own tokens after a look at the other modality's."""
+        frames = len(own.tokens)
+        nothing = self.no_memory.expand(frames, -1, -1)
+        memory = torch.cat([nothing, other.tokens], dim=1)
+        places = torch.cat([torch.zeros_like(nothing), other.places], dim=1)
+        fused: Tensor = self.attention(own.tokens, own.places, memory, places)
+        return fused
+
+    def see_pictures(self, looked: Looked) -> Seen:
+        assert looked.pictures is not None
+        assert looked.picture_xyz is not None
+        assert looked.picture_known is not None
+        fine, middle, tokens = self.picture_encoder(looked.pictures)
+        height, width = (size // PICTURE_STRIDE for size in self.config.picture_px)
+        places = self.places(looked.picture_xyz, looked.picture_known)
+        places = places + self._grid_code(height, width) + self.modality.weight[0]
+        return Seen(fine, middle, tokens.flatten(2).transpose(1, 2), places,
+                    looked.picture_xyz, looked.picture_known, (height, width))  # fmt: skip
+
+    def _grid_code(self, height: int, width: int) -> Tensor:
+        device = self.octaves.device
+        v, u = torch.meshgrid(
+            (torch.arange(height, device=device) + 0.5) / height,
+            (torch.arange(width, device=device) + 0.5) / width, indexing="ij",
+        )  # fmt: skip
+        angles = torch.stack([u, v], -1).flatten(0, 1)[..., None] * self.octaves
+        out: Tensor = self.share_code(torch.cat([angles.sin(), angles.cos()], -1).flatten(-2))
+        return out
+
+    def see_sweeps(self, looked: Looked) -> SweepSeen:
+        assert looked.sweeps is not None
+        assert looked.cells_xyz is not None
+        assert looked.sweep_xyz is not None
+        assert looked.sweep_known is not None
+        is_whole = looked.sweeps.shape[-1] == self.config.columns
+        around = F.pad(
+            looked.sweeps, (_SEAM, _SEAM, 0, 0), mode="circular" if is_whole else "constant"
+        )
+        fine, middle, tokens = self.sweep_encoder(around)
+        fine, middle, tokens = (
+            x[..., _SEAM // stride : x.shape[-1] - _SEAM // stride]
+            for x, stride in ((fine, 1), (middle, 4), (tokens, 8))
+        )
+        encode = self.own_places or self.places
+        places = encode(looked.sweep_xyz, looked.sweep_known) + self.modality.weight[1]
+        shape = (tokens.shape[-2], tokens.shape[-1])
+        return SweepSeen(fine, middle, tokens.flatten(2).transpose(1, 2), places,
+                         looked.sweep_xyz, looked.sweep_known, shape, looked.cells_xyz)  # fmt: skip
+
+    def decode(
+        self, asked: Asked, picture: Seen | None, sweep: SweepSeen | None
+    ) -> tuple[Decoded | None, Decoded | None]:
+        decoded: tuple[Decoded | None, Decoded | None] = self.decoder(
+            asked, self.places, picture, sweep
+        )
+        return decoded
+
+
+def _with_tokens(seen: S, tokens: Tensor) -> S:
+    return replace(seen, tokens=tokens)

@@ -1,0 +1,445 @@
+"""The `Predictor` face over the small model and geometry together (see `inference.predictor`).
+
+Geometry says which points are meant and where they go; the model takes that as a hint, decides, and
+draws. A click is answered in every camera that may see the object: each camera is decoded
+with the sweep's sector before it, and the camera that was clicked in, or sees most, speaks for the sweep.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from hashlib import blake2b, file_digest
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from inference.geometric.frames import OpenScene as GeometricScene
+from inference.geometric.frames import PreparedFrame
+from inference.geometric.predictor import target_of
+from inference.geometric.propagation import Step, steps
+from inference.geometric.selection import sorted_prompts
+from inference.nano.config import SWEEP_STRIDE, NanoConfig
+from inference.nano.decoder import Decoded, Seen, SweepSeen, asked_of
+from inference.nano.glance import (
+    PictureGlance,
+    SweepGlance,
+    glance_at_picture,
+    glance_at_sweep,
+    sector,
+    shares_of_points,
+)
+from inference.nano.hints import Glances, Hints, Kind, as_arrays, guessed, hints_of
+from inference.nano.model import Nano, looked_of
+from inference.nano.refiner import crop_of, pasted, window_of
+from inference.nano.weights import load
+from inference.prompts import (
+    BoxPrompt,
+    FramePrediction,
+    Known,
+    MaskPrediction,
+    MaskPrompt,
+    PointPrompt,
+    Prompt,
+)
+from inference.sam4d.runtime import Runtime, best_runtime
+from inference.scene import Scene
+
+BoolArray = npt.NDArray[np.bool_]
+Float32Array = npt.NDArray[np.float32]
+
+_KEPT_FRAMES, _KEPT_ANSWERS = 8, 64
+_OUTSIDE = -8.0  # the logit of what a decoder did not look at
+_SAME_SURFACE_M = 0.3
+_SHOWN = 0.02  # of an object's points that a camera must see to be asked
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A camera (or none) with the sector of the sweep before it (or none), as the model sees them."""
+
+    glances: Glances
+    picture: Seen | None
+    sweep: SweepSeen | None
+
+
+@dataclass
+class FrameSeen:
+    """pairs: by camera, or by a column for a sector without one; made when they are asked for."""
+
+    prepared: PreparedFrame
+    pictures: dict[str, PictureGlance]
+    sweep: SweepGlance | None
+    sweep_features: SweepSeen | None
+    pairs: dict[str | int, Pair] = field(default_factory=dict)
+
+
+Logits = Mapping[str, Float32Array]  # camera -> [h/4, w/4]; SWEEP -> [R, columns]
+SWEEP = "<sweep>"
+
+
+@dataclass
+class OpenScene:
+    """said: answers to prompts in a frame, to go on from when one is added."""
+
+    geometric: GeometricScene
+    frames: OrderedDict[int, FrameSeen] = field(default_factory=OrderedDict)
+    said: OrderedDict[tuple[int, bytes], Logits] = field(default_factory=OrderedDict)
+
+
+def load_nano(path: Path) -> NanoPredictor:
+    """Raises WrongWeights (a ValueError), or OSError."""
+    with path.open("rb") as opened:
+        version = file_digest(opened, "sha256").hexdigest()[:12]
+    return NanoPredictor(load(path), version=version)
+
+
+class NanoPredictor:
+    name = "nano"
+
+    def __init__(
+        self,
+        model: Nano,
+        *,
+        version: str,
+        runtime: Runtime | None = None,
+        use_geometry: bool = True,
+        refine: bool = True,
+    ) -> None:
+        """use_geometry: whether geometry's choice of points goes in as a hint.  refine: whether masks
+        in pictures are drawn again close up. Both are for measuring.
+        """
+        self.runtime = runtime or best_runtime()
+        self.model = model.eval().requires_grad_(False).to(self.runtime.device)
+        self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.version = version
+        self.use_geometry, self.refine = use_geometry, refine
+
+    @property
+    def config(self) -> NanoConfig:
+        return self.model.config
+
+    def open(self, scene: Scene) -> OpenScene:
+        return OpenScene(GeometricScene(scene))
+
+    def close(self, opened: OpenScene) -> None:
+        opened.geometric.forget()
+        opened.frames.clear()
+        opened.said.clear()
+
+    def remove_track(self, opened: OpenScene, track: int) -> None:
+        """Nothing is kept of tracks."""
+
+    # --- prompts ---------------------------------------------------------------------------------
+
+    def add_prompt(
+        self,
+        opened: OpenScene,
+        *,
+        frame: int,
+        prompts: Sequence[Prompt],
+        track: int | None = None,
+    ) -> list[MaskPrediction]:
+        seen = self._seen(opened, frame)
+        target = target_of(seen.prepared, sorted_prompts(seen.prepared, prompts))
+        before = opened.said.get((frame, _digest(prompts[:-1])), {})
+        named = [p.sensor for p in prompts if p.sensor in seen.pictures]
+        cameras = self._cameras(seen, target, prompts, named)
+        asked: list[tuple[str | None, Pair, Hints]] = []
+        for camera in cameras:
+            pair = self._pair(seen, camera, target, prompts)
+            hints = hints_of(pair.glances, prompts, self.config)
+            if not self.use_geometry:
+                hints.target = None
+            _add_before(hints, pair.glances, before, camera)
+            asked.append((camera, pair, hints))
+        answers, logits = self._answered(seen, asked)
+        opened.said[frame, _digest(prompts)] = logits
+        while len(opened.said) > _KEPT_ANSWERS:
+            opened.said.popitem(last=False)
+        return _as_drawn(answers, prompts)
+
+    def _cameras(
+        self, seen: FrameSeen, target: BoolArray, prompts: Sequence[Prompt], named: Sequence[str]
+    ) -> list[str | None]:
+        """Those that were prompted in, then those that may see the object, the best view first;
+        None where no camera does."""
+        places = seen.prepared.cloud.points[target]
+        if not len(places):
+            clicked = [
+                p.position for p in prompts if isinstance(p, PointPrompt) and len(p.position) == 3
+            ]
+            places = np.array(clicked, np.float32).reshape(-1, 3)
+        shown = {
+            camera: float(shares_of_points(glance, places)[1].mean()) if len(places) else 0.0
+            for camera, glance in seen.pictures.items()
+        }
+        others = sorted(
+            (c for c in shown if shown[c] > _SHOWN and c not in named), key=lambda c: -shown[c]
+        )
+        return [*dict.fromkeys(named), *others] or [None]
+
+    # --- through time ----------------------------------------------------------------------------
+
+    def propagate(
+        self, opened: OpenScene, *, known: Mapping[int, Known], frames: Sequence[int]
+    ) -> Iterator[FramePrediction]:
+        walks = {track: steps(opened.geometric, masks, frames) for track, masks in known.items()}
+        for frame in frames:
+            yield FramePrediction(
+                frame,
+                {track: self._followed(opened, frame, next(walk)) for track, walk in walks.items()},
+            )
+
+    def _followed(self, opened: OpenScene, frame: int, step: Step) -> list[MaskPrediction]:
+        if step.known is not None:
+            return [MaskPrediction(name, mask, 1.0) for name, mask in step.known.items()]
+        if step.carried is not None:
+            return list(step.carried)
+        assert step.target is not None
+        if not step.target.any():
+            return []
+        seen = self._seen(opened, frame)
+        cameras = self._cameras(seen, step.target, [], [])
+        asked: list[tuple[str | None, Pair, Hints]] = []
+        for camera in cameras:
+            pair = self._pair(seen, camera, step.target, [])
+            asked.append((camera, pair, guessed(pair.glances, step.target)))
+        return self._answered(seen, asked)[0]
+
+    # --- seeing ----------------------------------------------------------------------------------
+
+    def _seen(self, opened: OpenScene, frame: int) -> FrameSeen:
+        if frame in opened.frames:
+            opened.frames.move_to_end(frame)
+            return opened.frames[frame]
+        prepared = opened.geometric.prepared(frame)
+        pictures = {
+            camera: glance_at_picture(prepared, camera, self.config) for camera in prepared.cameras
+        }
+        sweep = glance_at_sweep(prepared, pictures, self.config)
+        features = None
+        if sweep is not None:
+            with self.runtime():
+                features = self.model.see_sweeps(looked_of(None, [sweep]))
+        while len(opened.frames) >= _KEPT_FRAMES:
+            opened.frames.popitem(last=False)
+        opened.frames[frame] = FrameSeen(prepared, pictures, sweep, features)
+        return opened.frames[frame]
+
+    def _pair(
+        self, seen: FrameSeen, camera: str | None, target: BoolArray, prompts: Sequence[Prompt]
+    ) -> Pair:
+        glance = None if camera is None else seen.pictures[camera]
+        first = self._first_column(seen, glance, target, prompts)
+        key = first if camera is None else camera
+        if key not in seen.pairs:
+            with self.runtime():
+                picture = None
+                if glance is not None:
+                    picture = self.model.see_pictures(looked_of([glance], None))
+                part, cut = None, None
+                if seen.sweep is not None and seen.sweep_features is not None:
+                    part = sector(seen.sweep, first, self.config.sector)
+                    cut = _cut(seen.sweep_features, first, self.config.sector)
+                picture, cut = self.model.fused(picture, cut)
+            seen.pairs[key] = Pair(Glances(seen.prepared, glance, part), picture, cut)
+        return seen.pairs[key]
+
+    def _first_column(
+        self, seen: FrameSeen, glance: PictureGlance | None, target: BoolArray,
+        prompts: Sequence[Prompt],
+    ) -> int:  # fmt: skip
+        """Of the sector: before the camera, or round what is meant."""
+        columns = self.config.columns
+        if glance is not None:
+            forward = glance.camera_from_ego[2, :3]
+        elif target.any():
+            forward = np.median(seen.prepared.cloud.points[target], axis=0)
+        else:
+            clicked = [p.position for p in prompts if isinstance(p, PointPrompt)]
+            forward = np.array(clicked[0] if clicked else (1.0, 0.0, 0.0))
+        middle = int((np.pi - np.arctan2(forward[1], forward[0])) / (2 * np.pi) * columns)
+        step = 2 * SWEEP_STRIDE[1]
+        return (middle - self.config.sector // 2) // step * step % columns
+
+    # --- answering -------------------------------------------------------------------------------
+
+    def _answered(
+        self, seen: FrameSeen, asked: Sequence[tuple[str | None, Pair, Hints]]
+    ) -> tuple[list[MaskPrediction], Logits]:
+        """asked: the first one speaks for the sweep."""
+        arrays = [as_arrays(pair.glances, hints, self.config) for _, pair, hints in asked]
+        with self.runtime():
+            picture = _together([pair.picture for _, pair, _ in asked])
+            sweep = _together([pair.sweep for _, pair, _ in asked])
+            in_picture, in_sweep = self.model.decode(
+                asked_of(arrays, list(range(len(asked)))),
+                picture,
+                sweep,
+            )
+        found: list[MaskPrediction] = []
+        logits: dict[str, Float32Array] = {}
+        if in_sweep is not None:
+            _, pair, hints = asked[0]
+            masks, whole = self._in_sweep(seen, pair, hints, in_sweep, arrays[0].first_column)
+            logits[SWEEP] = whole
+            found += masks
+        if in_picture is not None:
+            drawn = in_picture.logits.float().cpu().numpy()
+            for row, (camera, _, hints) in enumerate(asked):
+                assert camera is not None
+                logits[camera] = drawn[row]
+                found += self._in_picture(seen, camera, hints, in_picture, row, drawn[row])
+        return found, logits
+
+    def _in_sweep(
+        self, seen: FrameSeen, pair: Pair, hints: Hints, decoded: Decoded, first: int
+    ) -> tuple[list[MaskPrediction], Float32Array]:
+        sweep = pair.glances.sweep
+        assert sweep is not None
+        assert seen.sweep is not None
+        whole = np.full(seen.sweep.valid.shape, _OUTSIDE, np.float32)
+        columns = (sweep.first + first + np.arange(self.config.window)) % self.config.columns
+        whole[:, columns] = decoded.logits[0].float().cpu().numpy()[: len(whole)]
+        inside = _on_points(seen.sweep, whole, seen.prepared.cloud.points) > 0
+        elsewhere = seen.sweep.cell_of < 0
+        if hints.target is not None:
+            inside[elsewhere] = hints.target[elsewhere]  # other LiDARs' points: geometry's word
+        iou = float(torch.sigmoid(decoded.iou[0]))
+        score = float(torch.sigmoid(decoded.seen[0]))
+        parts = seen.prepared.cloud.part_of
+        masks = [
+            MaskPrediction(lidar, inside[part], iou, score)
+            for lidar, part in parts.items()
+            if (score > 0.5 or _was_shown(hints, in_cloud=True)) and inside[part].any()
+        ]
+        return masks, whole
+
+    def _in_picture(
+        self, seen: FrameSeen, camera: str, hints: Hints, decoded: Decoded, row: int,
+        logits: Float32Array,
+    ) -> list[MaskPrediction]:  # fmt: skip
+        score = float(torch.sigmoid(decoded.seen[row]))
+        iou = float(torch.sigmoid(decoded.iou[row]))
+        if score <= 0.5 and not _was_shown(hints, in_cloud=False):
+            return []
+        view = seen.prepared.view(camera)
+        shape = (view.height_px, view.width_px)
+        window = window_of(view, hints, camera, logits) if self.refine else None
+        if window is None:
+            whole = cv2.resize(logits, shape[::-1], interpolation=cv2.INTER_LINEAR)
+        else:
+            crop = crop_of(seen.prepared, camera, hints, logits, window, self.config)
+            with self.runtime():
+                refined, sure = self.model.refiner(torch.from_numpy(crop)[None])
+            whole = pasted(refined[0].float().cpu().numpy(), window, shape)
+            iou = float(torch.sigmoid(sure[0]))
+        mask = (whole > 0).ravel()
+        return [MaskPrediction(camera, mask, iou, score)] if mask.any() else []
+
+
+def _was_shown(hints: Hints, *, in_cloud: bool) -> bool:
+    """Whether a person showed the object in this reading: then it is there, whatever the model thinks."""
+    return any(
+        hint.in_cloud is in_cloud
+        and hint.kind in (Kind.POSITIVE, Kind.LOW_CORNER)
+        and (in_cloud or hint.share is not None)
+        for hint in hints.points
+    )
+
+
+def _add_before(hints: Hints, glances: Glances, before: Logits, camera: str | None) -> None:
+    if camera is not None and camera in before:
+        hints.picture_before = before[camera]
+    sweep = glances.sweep
+    if sweep is not None and SWEEP in before:
+        whole = before[SWEEP]
+        columns = (sweep.first + np.arange(sweep.valid.shape[1])) % whole.shape[1]
+        hints.sweep_before = whole[:, columns]
+
+
+def _cut(seen: SweepSeen, first: int, count: int) -> SweepSeen:
+    """A sector of what was seen of the whole turn."""
+    rows, tokens_wide = seen.shape
+    wide = SWEEP_STRIDE[1]
+
+    def columns(stride: int) -> torch.Tensor:
+        return (first // stride + torch.arange(count // stride)) % (tokens_wide * wide // stride)
+
+    def tokens(x: torch.Tensor) -> torch.Tensor:
+        return x.unflatten(1, (rows, tokens_wide))[:, :, columns(wide)].flatten(1, 2)
+
+    return replace(
+        seen,
+        fine=seen.fine[..., columns(1)],
+        middle=seen.middle[..., columns(4)],
+        tokens=tokens(seen.tokens),
+        places=tokens(seen.places),
+        xyz=tokens(seen.xyz),
+        known=tokens(seen.known),
+        shape=(rows, count // wide),
+        cells_xyz=seen.cells_xyz[:, :, columns(1)],
+    )
+
+
+S = TypeVar("S", bound=Seen)
+
+
+def _together(seen: Sequence[S | None]) -> S | None:
+    """Several frames' features as one batch."""
+    first = seen[0]
+    if first is None or len(seen) == 1:
+        return first
+    names = [each.name for each in fields(first) if each.name != "shape"]
+    joined: dict[str, Any] = {n: torch.cat([getattr(each, n) for each in seen]) for n in names}
+    return replace(first, **joined)
+
+
+def _on_points(sweep: SweepGlance, logits: Float32Array, points: Float32Array) -> Float32Array:
+    """Of cells [R, columns] -> of the cloud's points [N]: a point takes after the cells beside it
+    whose points lie where it lies itself.
+    """
+    columns = logits.shape[1]
+    out = np.full(len(sweep.cell_of), _OUTSIDE, np.float32)
+    index = np.flatnonzero(sweep.cell_of >= 0)
+    row, column = np.divmod(sweep.cell_of[index], columns)
+    # Most points are far from the object: only those beside something drawn are worked out.
+    near = np.maximum(logits, np.maximum(np.roll(logits, 1, 1), np.roll(logits, -1, 1))) > 0
+    chosen = near[row, column]
+    index, row, column = index[chosen], row[chosen], column[chosen]
+    total, weights = np.zeros(len(index), np.float32), np.full(len(index), 1e-6, np.float32)
+    for shift, share in ((0, 1.0), (-1, 0.4), (1, 0.4)):
+        beside = (column + shift) % columns
+        away = np.linalg.norm(sweep.xyz[row, beside] - points[index], axis=1)
+        weight = share * np.exp(-((away / _SAME_SURFACE_M) ** 2)) * sweep.valid[row, beside]
+        weight += 1e-4 * (shift == 0)
+        total += weight * logits[row, beside]
+        weights += weight
+    out[index] = total / weights
+    return out
+
+
+def _as_drawn(answers: list[MaskPrediction], prompts: Sequence[Prompt]) -> list[MaskPrediction]:
+    """A mask that a person drew, and did not click on since, stands as it is."""
+    drawn = {p.sensor: p.mask.ravel() for p in prompts if isinstance(p, MaskPrompt)}
+    clicked = {p.sensor for p in prompts if not isinstance(p, MaskPrompt)}
+    stands = {sensor: mask for sensor, mask in drawn.items() if sensor not in clicked}
+    kept = [answer for answer in answers if answer.sensor not in stands]
+    return [*(MaskPrediction(sensor, mask, 1.0) for sensor, mask in stands.items()), *kept]
+
+
+def _digest(prompts: Sequence[Prompt]) -> bytes:
+    digest = blake2b(digest_size=16)
+    for prompt in prompts:
+        match prompt:
+            case MaskPrompt():
+                digest.update(prompt.sensor.encode() + np.packbits(prompt.mask).tobytes())
+            case PointPrompt() | BoxPrompt():
+                digest.update(repr(prompt).encode() + b"\0")
+    return digest.digest()

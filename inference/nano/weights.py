@@ -1,0 +1,76 @@
+"""The small model's files: safetensors with the config beside the tensors. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from inference.nano.config import NanoConfig
+from inference.nano.model import Nano
+
+CONFIG = "nano_config"  # its name in the file's metadata
+
+
+class WrongWeights(ValueError):
+    """A file that cannot be used; the message says why."""
+
+
+def save(model: Nano, path: Path, facts: dict[str, str] | None = None) -> None:
+    """In half precision: masks do not change (nano sheet, section 3).  facts: for the card."""
+    tensors = {
+        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    metadata = {CONFIG: json.dumps(asdict(model.config)), **(facts or {})}
+    aside = path.with_suffix(".new")
+    save_file(tensors, aside, metadata=metadata)
+    aside.replace(path)
+
+
+def load(path: Path, expected: NanoConfig | None = None) -> Nano:
+    """Raises WrongWeights, also for another config than the expected one, with the difference; or OSError."""
+    try:
+        with safe_open(path, "pt") as opened:
+            metadata = opened.metadata() or {}
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise WrongWeights(f"{path} is no safetensors file: {error}") from error
+    if CONFIG not in metadata:
+        raise WrongWeights(f"{path} does not say of which config it is; it is no small model")
+    config = _config(json.loads(metadata[CONFIG]), path)
+    if expected is not None and config != expected:
+        different = next(
+            each.name for each in fields(config)
+            if getattr(config, each.name) != getattr(expected, each.name)
+        )  # fmt: skip
+        raise WrongWeights(
+            f"{path} was trained with {different} = {getattr(config, different)}; "
+            f"this model has {getattr(expected, different)}"
+        )
+    model = Nano(config)
+    own = model.state_dict()
+    odd = sorted(own.keys() ^ tensors.keys())
+    odd += [n for n in own.keys() & tensors.keys() if own[n].shape != tensors[n].shape]
+    if odd:
+        raise WrongWeights(f"{path} does not fit its own config: {', '.join(odd[:6])}")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+    return model.eval()
+
+
+def _config(plain: dict[str, Any], path: Path) -> NanoConfig:
+    try:
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in plain.items()
+        }
+        return NanoConfig(**values)
+    except TypeError as error:
+        raise WrongWeights(f"{path} is of another version of the small model: {error}") from error

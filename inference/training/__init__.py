@@ -1,0 +1,1 @@
+"""Learning from drives with gold masks, and measuring what was learnt."""

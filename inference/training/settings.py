@@ -1,0 +1,93 @@
+"""What a training run is, as frozen data, and how it is read from TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from inference.nano.config import NanoConfig
+from inference.training.frames_stage import FrameStage
+
+CONFIGS = Path(__file__).parent / "configs"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """steps: of the stage.  rate: the highest learning rate, reached after warm_up steps.
+
+    flat: the share of the steps before the rate falls, along a cosine, to `last` of itself.
+    """
+
+    steps: int
+    rate: float = 2e-3
+    warm_up: int = 100
+    flat: float = 0.25
+    last: float = 0.02
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    schedule: Schedule
+    frames: FrameStage = field(default_factory=FrameStage)
+
+
+@dataclass(frozen=True)
+class Training:
+    """seed: of everything that is drawn.  ema: how slowly the averaged weights follow."""
+
+    stages: tuple[Stage, ...]
+    model: NanoConfig = field(default_factory=NanoConfig)
+    seed: int = 0
+    weight_decay: float = 0.02
+    clip: float = 2.0
+    ema: float = 0.998
+
+
+def read_training(name: str) -> Training:
+    """name: of a file in `configs`, or a path. Raises ValueError with the key that is wrong."""
+    path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
+    try:
+        plain = tomllib.loads(path.read_text())
+    except OSError as error:
+        known = ", ".join(sorted(each.stem for each in CONFIGS.glob("*.toml")))
+        raise ValueError(
+            f"there is no training config {name!r} ({error}); choose {known}"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is no TOML: {error}") from error
+    return build(Training, plain, str(path))
+
+
+def build(kind: type[T], plain: Mapping[str, Any], where: str) -> T:
+    """A frozen dataclass from tables and arrays of TOML or JSON."""
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    strange = sorted(set(plain) - known)
+    if strange:
+        raise ValueError(
+            f"{where}: there is no {strange[0]!r}; choose from {', '.join(sorted(known))}"
+        )
+    hints = get_type_hints(kind)
+    values = {name: _value(hints[name], value, f"{where}: {name}") for name, value in plain.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if is_dataclass(kind):
+        return build(kind, value, where)  # type: ignore[arg-type]
+    if isinstance(value, list):
+        inner = kind.__args__[0]
+        return tuple(_value(inner, each, where) for each in value)
+    return value
+
+
+def as_plain(config: Any) -> dict[str, Any]:
+    """What JSON can hold."""
+    return asdict(config)

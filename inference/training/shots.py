@@ -1,0 +1,282 @@
+"""Frames of procedural drives on disk, ready to learn from: rendered, clustered and labelled once.
+
+A drive is a folder of one file per frame: an npz (no objects in it) under zstd. Writing goes aside
+and is renamed, so that a killed run leaves no half file; a second run goes on where it stopped.
+
+    python -m inference.training.shots FOLDER --seeds 10000-10399 [--frames 4] [--step 8]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+from inference.geometric.frames import Cloud, PreparedFrame, merged_cloud
+from inference.geometric.projection import Surface, View
+from inference.geometry import Intrinsics
+from inference.scene import Calibration, Frame, Image, Scene, Sensor, SensorKind
+
+Ids = npt.NDArray[np.int32]
+VERSION = 1  # of the files; a file of another one is made again
+_CLOUD = ("points", "height_m", "is_ground", "cluster", "range_m", "row")
+_VIEW = ("point", "pixels", "depth_m", "is_real", "reach_px", "owner", "gap")
+
+
+@dataclass(frozen=True)
+class Gold:
+    """What a gold id stands for."""
+
+    label_class: str
+    is_stuff: bool
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One frame with its gold.
+
+    ids: by camera [H, W], the gold id of every pixel.  point_ids: [N] of the cloud's points.
+    gold: by id; 0 is nothing.
+    """
+
+    prepared: PreparedFrame
+    ids: Mapping[str, Ids]
+    point_ids: Ids
+    gold: Mapping[int, Gold]
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which frames of which drives: `frames` of each, `step` apart.  width_px: of pictures."""
+
+    seeds: Sequence[int]
+    rig: str = "random"
+    frames: int = 4
+    step: int = 8
+    width_px: int | None = 640
+
+
+def write_drive(folder: Path, seed: int, plan: Plan) -> int:
+    """Render one drive; returns how many frames were new."""
+    from inference.world.drive import make_drive
+
+    target = folder / f"{seed:06d}"
+    target.mkdir(parents=True, exist_ok=True)
+    wanted = [(k * plan.step, target / f"{k * plan.step:04d}.npz.zst") for k in range(plan.frames)]
+    missing = [(index, path) for index, path in wanted if not path.is_file()]
+    if not missing:
+        return 0
+    options: dict[str, Any] = {} if plan.width_px is None else {"width_px": plan.width_px}
+    drive = make_drive(seed, plan.rig, (plan.frames - 1) * plan.step + 1, **options)
+    for index, path in missing:
+        arrays = _arrays(drive, index)
+        aside = path.with_suffix(f".{os.getpid()}")
+        aside.write_bytes(_packed(arrays))
+        aside.replace(path)
+    return len(missing)
+
+
+def _arrays(drive: Scene, index: int) -> dict[str, npt.NDArray[Any]]:
+    frames: Any = drive.frames  # a DriveFrames: it knows the gold
+    frame, ids = frames[index], frames.gold_ids(index)
+    cloud = merged_cloud(drive, frame)
+    prepared = PreparedFrame(drive, frame, cloud)
+    out: dict[str, npt.NDArray[Any]] = {name: getattr(cloud, name) for name in _CLOUD}
+    out["spacing"] = cloud.surface.spacing[: len(cloud)]
+    point_ids = np.zeros(len(cloud), np.uint16)
+    for lidar, part in cloud.part_of.items():
+        point_ids[part] = ids[lidar]
+    out["point_ids"] = point_ids
+    out["world_from_ego"] = frame.world_from_ego
+    for k, camera in enumerate(drive.cameras):
+        out[f"picture_{k}"] = np.frombuffer(frame.images[camera.name].encoded, np.uint8)
+        done, png = cv2.imencode(".png", ids[camera.name].astype(np.uint16))
+        assert done
+        out[f"ids_{k}"] = png
+        view = prepared.view(camera.name)
+        out |= {f"{name}_{k}": getattr(view, name) for name in _VIEW}
+        out[f"gap_{k}"] = view.gap.astype(np.float16)
+        out[f"scale_{k}"] = np.array(view.scale)
+        pose = frame.images[camera.name].world_from_ego
+        if pose is not None:
+            out[f"pose_{k}"] = pose
+    shown = set(np.unique(point_ids).tolist())
+    shown |= {int(n) for camera in drive.cameras for n in np.unique(ids[camera.name])}
+    facts = {
+        "version": VERSION,
+        "name": drive.name,
+        "index": index,
+        "timestamp_us": frame.timestamp_us,
+        "image_us": [frame.images[camera.name].timestamp_us for camera in drive.cameras],
+        "sensors": [_sensor_facts(sensor) for sensor in drive.sensors],
+        "parts": {name: [part.start, part.stop] for name, part in cloud.part_of.items()},
+        "gold": {
+            n: [frames.gold[n].label_class, frames.gold[n].is_stuff] for n in sorted(shown - {0})
+        },
+    }
+    out["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    return out
+
+
+def _sensor_facts(sensor: Sensor) -> dict[str, Any]:
+    calibration = sensor.calibration
+    lens = calibration.intrinsics
+    return {
+        "name": sensor.name,
+        "kind": sensor.kind.value,
+        "ego_from_sensor": calibration.ego_from_sensor.tolist(),
+        "intrinsics": None if lens is None else asdict(lens),
+        "beams": list(calibration.beam_elevations),
+    }
+
+
+def _packed(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return zstandard.ZstdCompressor(level=3).compress(buffer.getvalue())
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def read_shot(path: Path) -> Shot:
+    """Raises ValueError for a file that `write_drive` did not make."""
+    try:
+        packed = zstandard.ZstdDecompressor().decompress(path.read_bytes())
+        with np.load(io.BytesIO(packed), allow_pickle=False) as opened:
+            arrays = {name: opened[name] for name in opened.files}
+        facts = json.loads(bytes(arrays["facts"]))
+        if facts["version"] != VERSION:
+            raise ValueError(f"it is of version {facts['version']}, not {VERSION}")
+    except (zstandard.ZstdError, KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{path} is no frame to learn from ({error}); render it again") from error
+    sensors = [_sensor(each) for each in facts["sensors"]]
+    cameras = [sensor for sensor in sensors if sensor.kind is SensorKind.CAMERA]
+    images = {
+        camera.name: Image(
+            arrays[f"picture_{k}"].tobytes(), facts["image_us"][k], arrays.get(f"pose_{k}")
+        )
+        for k, camera in enumerate(cameras)
+    }
+    frame = Frame(facts["index"], facts["timestamp_us"], arrays["world_from_ego"], images)
+    prepared = PreparedFrame(
+        Scene(facts["name"], sensors, [frame]),
+        frame,
+        _cloud(arrays, facts),
+        _views={camera.name: _view(arrays, k, camera) for k, camera in enumerate(cameras)},
+    )
+    ids = {
+        camera.name: np.asarray(cv2.imdecode(arrays[f"ids_{k}"], cv2.IMREAD_UNCHANGED), np.int32)
+        for k, camera in enumerate(cameras)
+    }
+    gold = {int(n): Gold(*each) for n, each in facts["gold"].items()}
+    return Shot(prepared, ids, arrays["point_ids"].astype(np.int32), gold)
+
+
+def _sensor(facts: Mapping[str, Any]) -> Sensor:
+    lens = facts["intrinsics"]
+    calibration = Calibration(
+        np.array(facts["ego_from_sensor"]),
+        None if lens is None else Intrinsics(**lens),
+        beam_elevations=tuple(facts["beams"]),
+    )
+    return Sensor(facts["name"], SensorKind(facts["kind"]), calibration)
+
+
+def _cloud(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Cloud:
+    count = len(arrays["points"])
+    # Views are stored, so that of the surface only the spacing of its own points is asked for.
+    surface = Surface(
+        arrays["points"], np.arange(count, dtype=np.int32), np.ones(count, bool),
+        arrays["spacing"], arrays["range_m"],
+    )  # fmt: skip
+    parts = {name: slice(*part) for name, part in facts["parts"].items()}
+    return Cloud(**{name: arrays[name] for name in _CLOUD}, surface=surface, part_of=parts)
+
+
+def _view(arrays: Mapping[str, npt.NDArray[Any]], k: int, camera: Sensor) -> View:
+    lens = camera.calibration.intrinsics
+    assert lens is not None
+    own = {name: arrays[f"{name}_{k}"] for name in _VIEW}
+    own["gap"] = own["gap"].astype(np.float32)
+    across, down = (float(x) for x in arrays[f"scale_{k}"])
+    return View(**own, scale=(across, down), width_px=lens.width_px, height_px=lens.height_px)
+
+
+class Shots:
+    """All frames in a folder of drives, in a fixed order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = sorted(folder.glob("*/*.npz.zst"))
+        if not self.paths:
+            raise ValueError(
+                f"there are no frames to learn from in {folder}; make some with "
+                "python -m inference.training.shots"
+            )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int, /) -> Shot:
+        return read_shot(self.paths[index])
+
+    def __iter__(self) -> Iterator[Shot]:
+        return (read_shot(path) for path in self.paths)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def _work(job: tuple[Path, int, Plan]) -> tuple[int, int]:
+    cv2.setNumThreads(1)
+    folder, seed, plan = job
+    return seed, write_drive(folder, seed, plan)
+
+
+def parse_seeds(text: str) -> range:
+    """ "9001-9030" or "7"."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m inference.training.shots", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=parse_seeds, required=True)
+    parser.add_argument("--rig", default="random")
+    parser.add_argument("--frames", type=int, default=4)
+    parser.add_argument("--step", type=int, default=8)
+    parser.add_argument("--width", type=int, default=640, help="of pictures, px; 0: the rig's own")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args(arguments)
+    plan = Plan(asked.seeds, asked.rig, asked.frames, asked.step, asked.width or None)
+    began, done, new = time.monotonic(), 0, 0
+    jobs = [(asked.folder, seed, plan) for seed in plan.seeds]
+    with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
+        for seed, made in pool.imap_unordered(_work, jobs):
+            done, new = done + 1, new + made
+            left_s = (time.monotonic() - began) / done * (len(jobs) - done)
+            print(f"drive {seed}: {made} new frames; {done}/{len(jobs)}, "
+                  f"{left_s / 60:.0f} min left", file=sys.stderr, flush=True)  # fmt: skip
+    print(f"{new} new frames in {asked.folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""The loop: it learns, it goes on where it stopped, bit for bit, and it says why it will not."""
+
+from argparse import Namespace
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from inference.training import train as loop  # noqa: E402
+from inference.training.frames_stage import FrameStage  # noqa: E402
+from inference.training.settings import Schedule, Stage, Training, read_training  # noqa: E402
+from inference.training.shots import Plan, Shots, write_drive  # noqa: E402
+from tests.inference.nano.rig import SMALL  # noqa: E402
+
+STAGE = Stage("frames", Schedule(steps=4, warm_up=2), FrameStage(views=1, objects=2, crops=1))
+TRAINING = Training((STAGE,), SMALL, seed=3)
+
+
+@pytest.fixture(scope="module")
+def drives(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drives")
+    for seed in (1, 2):
+        write_drive(folder, seed, Plan([seed], "tiny", frames=1, width_px=None))
+    return folder
+
+
+def advance(run, shots, folder, until):
+    losses = []
+    while run.step < until:
+        losses.append(loop.take_step(run, shots, loop.Place(), folder, torch.float32))
+    return losses
+
+
+def same(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one.values(), other.values(), strict=True))
+
+
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(drives, tmp_path):
+    torch.set_num_threads(1)
+    shots = Shots(drives)
+    whole = loop.begin(TRAINING)
+    losses = advance(whole, shots, tmp_path, 4)
+
+    first = loop.begin(TRAINING)
+    stopped = advance(first, shots, tmp_path, 2)
+    loop.save_checkpoint(first, tmp_path / "checkpoint.pt")
+    second = loop.begin(TRAINING)
+    loop.load_checkpoint(second, tmp_path / "checkpoint.pt")
+    stopped += advance(second, shots, tmp_path, 4)
+
+    assert stopped == losses
+    assert same(second.model.state_dict(), whole.model.state_dict())
+    assert same(second.average, whole.average)
+
+
+def test_a_checkpoint_of_another_config_is_refused_with_the_difference(tmp_path):
+    loop.save_checkpoint(loop.begin(TRAINING), tmp_path / "checkpoint.pt")
+    other = loop.begin(replace(TRAINING, model=replace(SMALL, hidden=64)))
+
+    with pytest.raises(ValueError, match=r"model\.hidden is 48 there and 64 here"):
+        loop.load_checkpoint(other, tmp_path / "checkpoint.pt")
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_led_to_it(drives, tmp_path):
+    run = loop.begin(TRAINING)
+    with torch.no_grad():
+        run.model.decoder.picture_head.prior.bias.fill_(float("nan"))
+        run.model.decoder.sweep_head.prior.bias.fill_(float("nan"))
+
+    with pytest.raises(loop.Diverged, match="the loss of step 0 is nan"):
+        loop.take_step(run, Shots(drives), loop.Place(), tmp_path, torch.float32)
+
+    kept = torch.load(tmp_path / "diverged-0-0.pt", weights_only=True)
+    assert (kept["step"], kept["rank"], kept["seed"]) == (0, 0, 3)
+
+
+def test_the_rate_warms_up_stays_and_falls():
+    schedule = Schedule(steps=100, rate=1.0, warm_up=10, flat=0.5, last=0.1)
+
+    rates = [loop.rate_at(schedule, step) for step in range(100)]
+
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[10:50] == [1.0] * 40
+    assert rates[99] == pytest.approx(0.1, abs=0.01)
+    assert rates[50:] == sorted(rates[50:], reverse=True)
+
+
+def test_the_shipped_config_is_read_and_a_wrong_key_is_named(tmp_path):
+    assert read_training("nano").stages[0].name == "frames"
+    (tmp_path / "odd.toml").write_text("sead = 1\nstages = []\n")
+
+    with pytest.raises(ValueError, match="there is no 'sead'; choose from clip, ema"):
+        read_training(str(tmp_path / "odd.toml"))
+    with pytest.raises(ValueError, match="no training config 'mega'"):
+        read_training("mega")
+
+
+def test_the_command_trains_and_leaves_weights(drives, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "read_training", lambda name: TRAINING)
+    monkeypatch.setattr(loop, "REPORT_EVERY", 2)
+    asked = Namespace(config="x", data=drives, out=tmp_path, processes=1, threads=1, start=None,
+                      exact=True)  # fmt: skip
+
+    loop.train(asked, loop.Place())
+
+    assert "min left" in capsys.readouterr().err
+    assert (tmp_path / "weights.safetensors").is_file()
+    assert len((tmp_path / "curves.csv").read_text().splitlines()) == 3
