@@ -36,5 +36,17 @@ FORMATS = {
             description="The folder that holds meta_infos, with one sequence in it; packed as .zip "
             "or .tar where it is sent up.",
         ),
+        Format(
+            name="nuscenes",
+            title="nuScenes",
+            description="The folder that holds v1.0-... and samples, with one scene in it, or that "
+            "folder followed by a scene's name; packed as .zip or .tar where it is sent up.",
+        ),
+        Format(
+            name="pandaset",
+            title="PandaSet",
+            description="A sequence's folder, which holds camera and lidar; packed as .zip or .tar "
+            "where it is sent up.",
+        ),
     )
 }

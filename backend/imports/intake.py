@@ -15,6 +15,7 @@ from backend.jobs.models import Job
 from backend.scenes import actions as scenes
 from backend.scenes import storage
 from inference import scene as sensed
+from inference.datasets.sensor_origin import origin_problems
 from inference.geometry import BoolArray, FloatArray, inverse, project_to_image
 from inference.masks import encode_runs
 from inference.scene import BadScene, Problem
@@ -27,6 +28,8 @@ def taken_in(job: Job, source: sensed.Scene, index: int) -> SpooledFrame:
     assert frame.index == index, f"the reader gave frame {frame.index} for {index}"
     objects = store_readings(job, source, frame)
     labels, problems = _packed_labels(frame, objects)
+    if index == 0:
+        problems += origin_problems(source, frame)
     return SpooledFrame(
         stored=scenes.stored_frame(frame, objects),
         labels=labels,

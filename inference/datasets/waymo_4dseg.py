@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
-from inference.datasets.waymo_4dseg_pickle import BadPickle, load_plain
+from inference.datasets.plain_pickle import BadPickle, load_plain
 from inference.geometry import Intrinsics, check_rigid, inverse
 from inference.masks import BadRuns, BoolArray, mask_from_coco
 from inference.scene import (

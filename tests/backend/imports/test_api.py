@@ -157,7 +157,13 @@ def test_an_upload_of_one_project_is_not_imported_into_another(manager, project,
 def test_the_formats_are_offered_as_they_are_read(manager):
     offered = manager.get("/api/import-formats").json()
 
-    assert [choice["name"] for choice in offered] == ["waymo", "native", "waymo-4dseg"]
+    assert [choice["name"] for choice in offered] == [
+        "waymo",
+        "native",
+        "waymo-4dseg",
+        "nuscenes",
+        "pandaset",
+    ]
     assert ".tfrecord" in offered[0]["description"]
 
 

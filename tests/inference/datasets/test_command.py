@@ -140,7 +140,13 @@ def test_without_json_it_is_a_table(tmp_path: Path, capsys):
 
 
 def test_formats_are_told_by_what_lies_there(tmp_path: Path):
-    for name in ("native/scene.json", "layout/meta_infos/a.json", "export/one/scene.json"):
+    for name in (
+        "native/scene.json",
+        "layout/meta_infos/a.json",
+        "export/one/scene.json",
+        "nuscenes/v1.0-mini/scene.json",
+        "002/lidar/poses.json",
+    ):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     (tmp_path / "a.zip").touch()
@@ -148,7 +154,7 @@ def test_formats_are_told_by_what_lies_there(tmp_path: Path):
 
     found = {
         name: detect_format(tmp_path / name)
-        for name in ("native", "layout", "export", "a.zip", "a.tfrecord")
+        for name in ("native", "layout", "export", "a.zip", "a.tfrecord", "nuscenes", "002")
     }
 
     assert found == {
@@ -157,4 +163,6 @@ def test_formats_are_told_by_what_lies_there(tmp_path: Path):
         "export": "native",
         "a.zip": "native",
         "a.tfrecord": "waymo",
+        "nuscenes": "nuscenes",
+        "002": "pandaset",
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.datasets.waymo_4dseg_pickle import BadPickle, load_plain
+from inference.datasets.plain_pickle import BadPickle, load_plain
 
 PLAIN = {
     "seq_name": "a drive",
