@@ -39,6 +39,7 @@ import numpy as np
 from inference.predictor import Predictor, load_predictor
 from inference.prompts import Known, MaskPrediction, PointPrompt
 from inference.training.cases import Case, Clip, click, iou_of, render, tight_box
+from inference.training.recordings import score_recordings
 from inference.training.shots import parse_seeds
 
 RIGS = ("waymo", "nuscenes", "kitti", "pandaset", "demo")
@@ -244,6 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scores: Scores = defaultdict(list)
     for seed in sorted(by_seed):
         for key, values in by_seed[seed].items():
+            scores[key] += values
+    if asked.real is not None:
+        for key, values in score_recordings(load_predictor(asked.predictor), asked.real).items():
             scores[key] += values
     rows = rows_of(scores)
     for row in rows:
