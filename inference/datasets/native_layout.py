@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inference.scene import Sweep
+from inference.scene import BadScene, Sweep
 
 if TYPE_CHECKING:
     import pyarrow
@@ -113,6 +113,15 @@ class HistoricEdit:
 def reading_folder(number: int, sensor: str) -> str:
     """Where a sensor's readings are; safe as a path whatever the sensor is called."""
     return f"readings/{number:02d}_{re.sub(r'[^A-Za-z0-9-]+', '_', sensor)[:60]}"
+
+
+def image_extension(encoded: bytes) -> str:
+    """What an image is, by its first bytes. Raises BadScene."""
+    if encoded.startswith(b"\xff\xd8\xff"):
+        return "jpg"
+    if encoded.startswith(b"\x89PNG"):
+        return "png"
+    raise BadScene(f"an image is neither JPEG nor PNG: it starts with {encoded[:4]!r}")
 
 
 def mask_schema() -> pyarrow.Schema:

@@ -14,7 +14,7 @@ from backend.exports.snapshot import Snapshot
 from backend.scenes import storage, sweep_codec
 from backend.scenes.models import Frame, Reading, Sensor
 from inference.datasets import native_layout as layout
-from inference.scene import BadScene, SensorKind
+from inference.scene import SensorKind
 
 
 def write(
@@ -109,18 +109,9 @@ def _write_reading(folder: Path, index: int, reading: Reading) -> str:
             table, place / f"{index:06d}.parquet", compression="zstd", use_dictionary=False
         )
         return "parquet"
-    extension = image_extension(data)
+    extension = layout.image_extension(data)
     (place / f"{index:06d}.{extension}").write_bytes(data)
     return extension
-
-
-def image_extension(encoded: bytes) -> str:
-    """What an image is, by its first bytes. Raises BadScene."""
-    if encoded.startswith(b"\xff\xd8\xff"):
-        return "jpg"
-    if encoded.startswith(b"\x89PNG"):
-        return "png"
-    raise BadScene(f"a stored image is neither JPEG nor PNG: it starts with {encoded[:4]!r}")
 
 
 def _mask_rows(snapshot: Snapshot, frame: Frame) -> list[dict[str, Any]]:
