@@ -22,6 +22,9 @@ from inference.scene import Scene
 __all__ = ["FramePrediction", "Known", "Predictor", "load_predictor"]
 
 
+SHIPPED = Path(__file__).parent / "nano" / "nano.safetensors"
+
+
 class Predictor(Protocol):
     """`opened` is the predictor's own state of a scene; each kind of predictor has its type."""
 
@@ -67,8 +70,9 @@ class Predictor(Protocol):
 def load_predictor(name: str = "geometric") -> Predictor:
     """One predictor per process, warmed up: no click waits for a compiler.
 
-    name: "geometric", or the path of a SAM4D checkpoint, released or ours. Raises ValueError for a
-    name there is none of, or a file that is no such checkpoint (its message says what it is).
+    name: "geometric", "nano" (the small model with the weights that come with the project), or the
+    path of a SAM4D checkpoint, released or ours. Raises ValueError for a name there is none of, or
+    a file that is no such checkpoint (its message says what it is).
     """
     # Imported here: OpenCV, Numba and PyTorch take seconds that a caller of the face need not pay.
     if name == "geometric":
@@ -77,17 +81,19 @@ def load_predictor(name: str = "geometric") -> Predictor:
         predictor = GeometricPredictor()
         predictor.warm_up()
         return predictor
-    if not Path(name).is_file():
+    path = SHIPPED if name == "nano" else Path(name)
+    if not path.is_file():
         raise ValueError(
-            f"there is no predictor {name!r}; choose geometric, or name a file of SAM4D weights"
+            f"there is no predictor {name!r}; choose geometric or nano, or name a file of SAM4D "
+            "weights"
         )
-    if is_nano(Path(name)):
+    if is_nano(path):
         from inference.nano.predictor import load_nano
 
-        return load_nano(Path(name))
+        return load_nano(path)
     from inference.sam4d.predictor import load_sam4d
 
-    return load_sam4d(Path(name))
+    return load_sam4d(path)
 
 
 def is_nano(path: Path) -> bool:

@@ -91,7 +91,7 @@ def _shown(prepared: PreparedFrame, asked: Asked) -> BoolArray:
     cloud = prepared.cloud
     target = np.zeros(len(cloud), bool)
     for camera in asked.pixels:
-        region = _in_camera(prepared, asked, camera, target)
+        region = outline_in(prepared, asked, camera, target)
         if region is not None:
             target |= in_drawn(prepared, camera, region, mostly=_SHOWN) & ~cloud.is_ground
     number = cloud.cluster[target & (cloud.cluster >= 0)]
@@ -100,7 +100,7 @@ def _shown(prepared: PreparedFrame, asked: Asked) -> BoolArray:
     return target & np.isin(cloud.cluster, np.flatnonzero(shares >= _SHOWN))
 
 
-def _in_camera(
+def outline_in(
     prepared: PreparedFrame, asked: Asked, camera: str, target: BoolArray
 ) -> BoolArray | None:
     """[H, W] the object in one camera; what was drawn there stands as it was drawn."""
@@ -135,7 +135,7 @@ def _answers(prepared: PreparedFrame, asked: Asked, target: BoolArray) -> list[M
         if target[part].any()
     ]
     for camera in prepared.cameras:
-        mask = _in_camera(prepared, asked, camera, target)
+        mask = outline_in(prepared, asked, camera, target)
         if mask is not None and mask.any():
             view = prepared.view(camera)
             sure = of_picture(cloud, view, target, mask, of_points=trust)

@@ -76,11 +76,13 @@ class Hints:
 
     boxed, prior, given: maps of -1 (outside), 0 (nothing said), 1 (inside): boxes; what geometry
     takes for the object; masks that people gave.  before: the model's own earlier logits.
-    target: [N] the points behind `prior`.
+    target: [N] the points behind `prior`.  outline: [H, W] what geometry draws of the object in the
+    view's picture, in the recording's pixels; made only where a mask is refined.
     """
 
     points: list[Hint] = field(default_factory=list)
     target: BoolArray | None = None
+    outline: BoolArray | None = None
     picture_boxed: Float32Array | None = None
     picture_given: Float32Array | None = None
     picture_before: Float32Array | None = None

@@ -21,7 +21,8 @@ import torch
 
 from inference.geometric.frames import OpenScene as GeometricScene
 from inference.geometric.frames import PreparedFrame
-from inference.geometric.predictor import target_of
+from inference.geometric.outline import outlined
+from inference.geometric.predictor import outline_in, target_of
 from inference.geometric.propagation import Step, steps
 from inference.geometric.selection import sorted_prompts
 from inference.nano.config import SWEEP_STRIDE, NanoConfig
@@ -156,6 +157,9 @@ class NanoPredictor:
             hints = hints_of(pair.glances, prompts, self.config)
             if not self.use_geometry:
                 hints.target = None
+            elif camera is not None and self.refine:
+                drawn = sorted_prompts(seen.prepared, prompts)
+                hints.outline = outline_in(seen.prepared, drawn, camera, target)
             _add_before(hints, pair.glances, before, camera)
             asked.append((camera, pair, hints))
         answers, logits = self._answered(seen, asked)
@@ -209,10 +213,20 @@ class NanoPredictor:
         asked: list[tuple[str | None, Pair, Hints]] = []
         for camera in cameras:
             pair = self._pair(seen, camera, step.target, [])
-            asked.append((camera, pair, guessed(pair.glances, step.target)))
+            hints = guessed(pair.glances, step.target)
+            if camera is not None and self.refine:
+                hints.outline = outlined(seen.prepared, camera, step.target, [], [])
+            asked.append((camera, pair, hints))
         return self._answered(seen, asked)[0]
 
     # --- seeing ----------------------------------------------------------------------------------
+
+    def look(self, opened: OpenScene, frame: int) -> None:
+        """Make what clicks in a frame need, in all cameras, before anybody asks."""
+        seen = self._seen(opened, frame)
+        nowhere = np.zeros(len(seen.prepared.cloud), bool)
+        for camera in seen.pictures:
+            self._pair(seen, camera, nowhere, [])
 
     def _seen(self, opened: OpenScene, frame: int) -> FrameSeen:
         if frame in opened.frames:

@@ -27,7 +27,7 @@ from inference.nano.hints import Hints, Kind
 Float32Array = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-CROP_CHANNELS = 11
+CROP_CHANNELS = 12
 _MARGIN, _LEAST_PX = 0.2, 24.0
 
 
@@ -72,6 +72,9 @@ def window_of(
         if own.any():
             pixels = view.pixels[own]
             places += [pixels.min(axis=0), pixels.max(axis=0)]
+    if hints.outline is not None and hints.outline.any():
+        rows, columns = np.flatnonzero(hints.outline.any(1)), np.flatnonzero(hints.outline.any(0))
+        places += [np.array([columns[0], rows[0]]), np.array([columns[-1], rows[-1]]) + 1]
     for hint in hints.points:
         if hint.share is not None and hint.kind is not Kind.NEGATIVE:
             places.append(np.array(hint.share) * size)
@@ -91,10 +94,11 @@ def crop_of(
     window: Window,
     config: NanoConfig,
 ) -> Float32Array:
-    """[11, S, S] what the refiner takes.
+    """[12, S, S] what the refiner takes.
 
     Colours (3), the first mask, object's points against others' and how near, depth against the object's,
-    bumps round clicks (positive, negative), the box, and what is outside the picture.
+    bumps round clicks (positive, negative), the box, what is outside the picture, and geometry's
+    outline.
     """
     size = config.refined_px
     view, picture = prepared.view(camera), prepared.picture(camera)
@@ -126,6 +130,9 @@ def crop_of(
     inside = cv2.warpAffine(np.ones((view.height_px // 8 + 1, view.width_px // 8 + 1), np.float32),
                             _stretch(matrix, (8, 8)), (size, size), flags=cv2.INTER_NEAREST)  # fmt: skip
     out[10] = 1 - inside
+    if hints.outline is not None:
+        drawn = warped((hints.outline * np.uint8(255)).astype(np.uint8), window, size)
+        out[11] = drawn.astype(np.float32) / 127.5 - 1
     return out
 
 
@@ -201,7 +208,7 @@ class Refiner(nn.Module):
         self.confidence = nn.Linear(d, 1)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 11, S, S] -> logits [B, S, S] and the estimated IoU's logit [B]."""
+        """[B, 12, S, S] -> logits [B, S, S] and the estimated IoU's logit [B]."""
         x = self.first(crops)
         kept = []
         for down, block in zip(self.down, self.blocks, strict=True):

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.geometric.frames import PreparedFrame, merged_cloud
+from inference.geometric.predictor import outline_in
+from inference.geometric.selection import sorted_prompts
 from inference.nano.config import SWEEP_STRIDE, NanoConfig
 from inference.nano.glance import (
     PictureGlance,
@@ -24,7 +26,7 @@ from inference.nano.glance import (
     token_means,
 )
 from inference.nano.hints import Glances, HintArrays, Hints, as_arrays, hints_of
-from inference.nano.refiner import Window, crop_of, warped, window_of
+from inference.nano.refiner import CROP_CHANNELS, Window, crop_of, warped, window_of
 from inference.prompts import Prompt
 from inference.training.shots import Shot
 from inference.training.simulation import (
@@ -144,7 +146,7 @@ class View:
     def crops(
         self, logits: Float32Array, random: Random, most: int
     ) -> tuple[list[int], Float32Array, Float32Array]:
-        """Of some questions: their rows, what the refiner takes, and gold, [n, 11, S, S], [n, S, S].
+        """Of some questions: their rows, what the refiner takes, and gold, [n, 12, S, S], [n, S, S].
 
         logits: [B, h/4, w/4] of the first masks, as the model drew them.
         """
@@ -162,6 +164,7 @@ class View:
                 continue
             own = logits[row][:, ::-1] if self.mirrored else logits[row]
             jitter = (*(random.normal(0, 0.06, 2)), float(random.uniform(-0.15, 0.35)))
+            question.hints.outline = self._outline(question, camera)
             window = window_of(view, question.hints, camera, own, jitter=jitter)
             if window is None:
                 continue
@@ -178,9 +181,19 @@ class View:
             rows,
             np.stack(crops).astype(np.float32)
             if rows
-            else np.zeros((0, 11, size, size), np.float32),
+            else np.zeros((0, CROP_CHANNELS, size, size), np.float32),
             np.stack(golds) if rows else np.zeros((0, size, size), np.float32),
         )
+
+    def _outline(self, question: Question, camera: str) -> BoolArray | None:
+        """What geometry draws, where it may help."""
+        if not question.use_prior:
+            return None
+        prepared = self.shot.prepared
+        target = question.hints.target
+        if target is None:
+            target = np.zeros(len(prepared.cloud), bool)
+        return outline_in(prepared, sorted_prompts(prepared, question.prompts), camera, target)
 
 
 def gold_in(mask: BoolArray, window: Window, size: int) -> Float32Array:

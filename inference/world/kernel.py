@@ -36,7 +36,10 @@ def kernel(function: Function) -> Function:
     Numba looks at the entry point's own file only and would go on with old machine code when an
     inlined function of another file has changed; so its stamp is replaced by ours.
     """
-    compiled = _njit(cache=True, **_OPTIONS)(function)
+    try:
+        compiled = _njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # what Numba raises where no folder for the machine code can be written
+        return cast(Function, _njit(**_OPTIONS)(function))
     cache_file = getattr(compiled._cache, "_cache_file", None)  # none where caching is impossible
     if cache_file is not None:
         cache_file._source_stamp = _STAMP

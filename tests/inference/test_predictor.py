@@ -17,7 +17,7 @@ def test_the_geometric_predictor_is_found_by_name_and_says_its_version():
 
 
 def test_an_unknown_predictor_is_refused_with_the_names_there_are():
-    with pytest.raises(ValueError, match="no predictor 'sam9'; choose geometric, or name a file"):
+    with pytest.raises(ValueError, match="no predictor 'sam9'; choose geometric or nano, or name"):
         load_predictor("sam9")
 
 

@@ -61,7 +61,7 @@ def test_a_crop_shows_which_points_are_the_object_s():
     crop = crop_of(view.prepared, "FRONT", Hints(target=target), np.zeros((16, 24), np.float32),
                    window, SMALL)  # fmt: skip
 
-    assert crop.shape == (11, 48, 48)
+    assert crop.shape == (12, 48, 48)
     assert crop[4, :, :22].max() > 0.3
     assert crop[4, :, 27:].max() <= 0
     assert (crop[10, :6] == 1).all()  # above the picture
