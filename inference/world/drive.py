@@ -137,6 +137,44 @@ class DriveFrames(Frames):
         index = self._checked(index)
         return dict(self._cast(self._view(index * STEP_S), index).ids)
 
+    def gold_parts(self, index: int) -> dict[str, Int32Array]:
+        """Sensor name to the part of every pixel [H, W] or point [N]: what a click may mean within a
+        thing, its wheel or its cabin. A `solids.Material`, -1 where nothing was met.
+        """
+        index = self._checked(index)
+        rendering = self._cast(self._view(index * STEP_S), index)
+        parts = {name: hits.gold_parts() for name, hits in rendering.cameras.items()}
+        parts[self.rig.lidar.name] = rendering.lidar.gold_parts().ravel()[rendering.returns.cell]
+        return parts
+
+    def occluded(self, index: int, camera: str) -> dict[int, float]:
+        """By gold id, the share of each thing in a camera's picture that others hide, 0 ... 1.
+
+        What lies outside the picture counts for nothing. Things that are hidden wholly are not
+        in it. Each thing is cast once more, alone: a few milliseconds each.
+        """
+        index = self._checked(index)
+        view, sensor = self._view(index * STEP_S), self._camera(camera)
+        shown = np.bincount(self.gold_ids(index)[camera].ravel(), minlength=max(self.gold) + 1)
+        found = {}
+        for number in np.flatnonzero(shown).tolist():
+            if number < FIRST_THING:
+                continue
+            alone = view.solids.chosen(view.solids.track == number)
+            hits = sensors.cast_camera(
+                View(alone, pack(alone), view.paving, view.street_from_ego), sensor, self._noise
+            )
+            whole = int((hits.solid_at >= 0).sum())
+            found[number] = float(np.clip(1 - shown[number] / max(whole, 1), 0, 1))
+        return found
+
+    def _camera(self, name: str) -> Sensor:
+        for camera in self.rig.cameras:
+            if camera.name == name:
+                return camera
+        names = ", ".join(camera.name for camera in self.rig.cameras)
+        raise KeyError(f"the rig has no camera {name!r}; it has {names}")
+
     def sweep(self, index: int) -> Sweep:
         """The LiDAR's reading of a frame alone, without the pictures."""
         index = self._checked(index)

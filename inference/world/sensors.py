@@ -54,6 +54,11 @@ class Hits:
         shading.gold_ids(self.rays, self.distance, self.solid_at, self.solids, paving, ids)
         return ids
 
+    def gold_parts(self) -> Int32Array:
+        """[H, W] which part of its thing each ray met: a `Material`; -1 for none."""
+        met = self.solid_at >= 0
+        return np.where(met, self.solids.part[np.where(met, self.solid_at, 0)], -1).astype(np.int32)
+
 
 @dataclass
 class Noise:

@@ -62,6 +62,7 @@ class Solids:
     seed: Float64Array
     extra: Float64Array  # one number whose meaning belongs to the material
     track: npt.NDArray[np.int32]  # gold instance id
+    part: npt.NDArray[np.int32]  # of the thing: what material it was built of, whatever its paint
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -127,6 +128,7 @@ class PackedSolids(NamedTuple):
     seed: npt.NDArray[np.float32]
     extra: npt.NDArray[np.float32]
     track: npt.NDArray[np.int32]
+    part: npt.NDArray[np.int32]
 
 
 def pack(solids: Solids) -> PackedSolids:
@@ -145,6 +147,7 @@ def pack(solids: Solids) -> PackedSolids:
         seed=solids.seed.astype(np.float32),
         extra=solids.extra.astype(np.float32),
         track=solids.track,
+        part=solids.part,
     )
 
 
@@ -195,6 +198,7 @@ class Builder:
             seed=np.array(seed, np.float64),
             extra=np.array(extra, np.float64),
             track=np.full(len(self.rows), self.track, np.int32),
+            part=np.array(material, np.int32),
         )
 
 

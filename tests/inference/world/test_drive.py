@@ -282,3 +282,30 @@ def test_a_sweep_names_the_cell_of_each_point(drive: Scene, frame: Frame) -> Non
     np.testing.assert_allclose(azimuth, np.pi - (sweep.column + 0.5) * 2 * np.pi / 512, atol=1e-4)
     np.testing.assert_array_equal(sweep.source_index, sweep.row.astype(int) * 512 + sweep.column)
     assert (np.diff(sweep.source_index.astype(int)) > 0).all()
+
+
+def test_parts_lie_inside_their_things(drive: Scene) -> None:
+    frames = frames_of(drive)
+    ids, parts = frames.gold_ids(20), frames.gold_parts(20)
+
+    for name in ids:
+        assert parts[name].shape == ids[name].shape
+        met = parts[name] >= 0
+        assert (ids[name][met] > 0).all()
+        cars = [n for n, track in frames.gold.items() if track.label_class == "car"]
+        largest = max(cars, key=lambda n, name=name: (ids[name] == n).sum())
+        if (ids[name] == largest).sum() > 100:
+            assert len(np.unique(parts[name][ids[name] == largest])) >= 2
+
+
+def test_what_stands_in_front_hides_what_is_behind(drive: Scene) -> None:
+    frames = frames_of(drive)
+    hidden = frames.occluded(20, "FRONT")
+    ids = frames.gold_ids(20)["FRONT"]
+
+    assert set(hidden) == {n for n in np.unique(ids).tolist() if n >= 10}
+    assert all(0 <= share <= 1 for share in hidden.values())
+    assert min(hidden.values()) == 0
+    assert max(hidden.values()) > 0.2
+    with pytest.raises(KeyError, match="no camera 'REAR'; it has FRONT"):
+        frames.occluded(20, "REAR")
