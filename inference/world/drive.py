@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from inference.geometry import FloatArray, inverse, rigid, transform, yaw_of
 from inference.scene import (
@@ -72,12 +74,18 @@ def make_drive(
 
 @dataclass(frozen=True)
 class _Rendering:
-    """One frame's rays, before they become bytes."""
+    """One frame's rays, before they become bytes.
+
+    cameras, views: what each camera met, and the instant it looked at.  ids, parts: by sensor, gold.
+    ego_from_then: of each of the LiDAR's slices; () where they are all at the frame's pose.
+    """
 
     cameras: Mapping[str, Hits]
-    lidar: Hits
+    views: Mapping[str, View]
     returns: Returns
     ids: Mapping[str, Int32Array]
+    parts: Mapping[str, Int32Array]
+    ego_from_then: Sequence[FloatArray]
 
 
 class DriveFrames(Frames):
@@ -105,13 +113,13 @@ class DriveFrames(Frames):
         index = self._checked(index)
         time_s, timestamp_us = index * STEP_S, START_US + index * FRAME_US
         view = self._view(time_s)
-        rendering = self._cast(view, index)
+        rendering = self._cast(index)
         light = self._light(time_s)
         images = {
-            camera.name: Image(self._jpeg(camera, rendering, view, light), timestamp_us)
+            camera.name: self._image(camera, rendering, light, timestamp_us)
             for camera in self.rig.cameras
         }
-        sweep = sensors.sweep_of(rendering.returns, self.rig, timestamp_us)
+        sweep = sensors.sweep_of(rendering.returns, self.rig, timestamp_us, rendering.ego_from_then)
         return Frame(
             index=index,
             timestamp_us=timestamp_us,
@@ -135,17 +143,13 @@ class DriveFrames(Frames):
         The same ids as in the frame's labels, points in the order of the frame's sweep.
         """
         index = self._checked(index)
-        return dict(self._cast(self._view(index * STEP_S), index).ids)
+        return dict(self._cast(index).ids)
 
     def gold_parts(self, index: int) -> dict[str, Int32Array]:
         """Sensor name to the part of every pixel [H, W] or point [N]: what a click may mean within a
         thing, its wheel or its cabin. A `solids.Material`, -1 where nothing was met.
         """
-        index = self._checked(index)
-        rendering = self._cast(self._view(index * STEP_S), index)
-        parts = {name: hits.gold_parts() for name, hits in rendering.cameras.items()}
-        parts[self.rig.lidar.name] = rendering.lidar.gold_parts().ravel()[rendering.returns.cell]
-        return parts
+        return dict(self._cast(self._checked(index)).parts)
 
     def occluded(self, index: int, camera: str) -> dict[int, float]:
         """By gold id, the share of each thing in a camera's picture that others hide, 0 ... 1.
@@ -154,8 +158,9 @@ class DriveFrames(Frames):
         in it. Each thing is cast once more, alone: a few milliseconds each.
         """
         index = self._checked(index)
-        view, sensor = self._view(index * STEP_S), self._camera(camera)
-        shown = np.bincount(self.gold_ids(index)[camera].ravel(), minlength=max(self.gold) + 1)
+        sensor, rendering = self._camera(camera), self._cast(index)
+        view = rendering.views[camera]
+        shown = np.bincount(rendering.ids[camera].ravel(), minlength=max(self.gold) + 1)
         found = {}
         for number in np.flatnonzero(shown).tolist():
             if number < FIRST_THING:
@@ -178,8 +183,10 @@ class DriveFrames(Frames):
     def sweep(self, index: int) -> Sweep:
         """The LiDAR's reading of a frame alone, without the pictures."""
         index = self._checked(index)
-        rendering = self._cast(self._view(index * STEP_S), index, with_cameras=False)
-        return sensors.sweep_of(rendering.returns, self.rig, START_US + index * FRAME_US)
+        rendering = self._cast(index, with_cameras=False)
+        return sensors.sweep_of(
+            rendering.returns, self.rig, START_US + index * FRAME_US, rendering.ego_from_then
+        )
 
     def _checked(self, index: int) -> int:
         if not -self._length <= index < self._length:
@@ -192,30 +199,55 @@ class DriveFrames(Frames):
         street_from_ego = rigid(turn_z(heading), (x, y, 0.0))
         return View(solids, pack(solids), self._paving, street_from_ego)
 
-    def _cast(self, view: View, index: int, *, with_cameras: bool = True) -> _Rendering:
+    def _cast(self, index: int, *, with_cameras: bool = True) -> _Rendering:
         """Kept for the last frame: whoever asks for it asks for its gold, too."""
         if self._last is None or self._last[0] != (index, with_cameras):
-            self._last = (index, with_cameras), self._rendered(view, index, with_cameras)
+            self._last = (index, with_cameras), self._rendered(index, with_cameras)
         return self._last[1]
 
-    def _rendered(self, view: View, index: int, with_cameras: bool) -> _Rendering:
-        cameras = {
-            camera.name: sensors.cast_camera(view, camera, self._noise)
-            for camera in (self.rig.cameras if with_cameras else ())
-        }
-        lidar = sensors.cast_lidar(view, self.rig, self._noise)
+    def _rendered(self, index: int, with_cameras: bool) -> _Rendering:
+        time_s, rig = index * STEP_S, self.rig
+        own = self._view(time_s)
+        views, cameras = {}, {}
+        for camera in rig.cameras if with_cameras else ():
+            after_s = sensors.looks_after_s(rig, camera)
+            views[camera.name] = self._view(time_s + after_s) if after_s else own
+            cameras[camera.name] = sensors.cast_camera(views[camera.name], camera, self._noise)
+        ids = {name: hits.gold_ids(own.paving) for name, hits in cameras.items()}
+        parts = {name: hits.gold_parts() for name, hits in cameras.items()}
         # A generator of its own per frame: frame 7 does not depend on whether 6 was rendered.
         random = np.random.default_rng([self.street.seed, index, 64])
-        returns = sensors.lidar_returns(lidar, view, self._noise, random)
-        ids = {name: hits.gold_ids(view.paving) for name, hits in cameras.items()}
-        ids[self.rig.lidar.name] = lidar.gold_ids(view.paving).ravel()[returns.cell]
-        return _Rendering(cameras, lidar, returns, ids)
+        pieces, point_ids, point_parts, ego_from_then = [], [], [], []
+        starts = sensors.slice_starts(rig)
+        for k, (first, last) in enumerate(pairwise(starts)):
+            view = own
+            if rig.slices > 1:
+                view = self._view(time_s + (k + 0.5) / rig.slices * STEP_S)
+                ego_from_then.append(inverse(own.street_from_ego) @ view.street_from_ego)
+            hits = sensors.cast_lidar(view, rig, self._noise, (first, last))
+            returns = sensors.lidar_returns(hits, view, self._noise, random)
+            if rig.has_second_returns:
+                returns = sensors.with_second_returns(returns, hits, random)
+            point_ids.append(hits.gold_ids(view.paving).ravel()[returns.met])
+            point_parts.append(hits.gold_parts().ravel()[returns.met])
+            pieces.append(sensors.on_whole_turn(returns, first, last - first, rig.columns))
+        whole, order = _in_order(pieces)
+        ids[rig.lidar.name] = np.concatenate(point_ids)[order]
+        parts[rig.lidar.name] = np.concatenate(point_parts)[order]
+        return _Rendering(cameras, views, whole, ids, parts, ego_from_then)
 
-    def _jpeg(self, camera: Sensor, rendering: _Rendering, view: View, light: Lighting) -> bytes:
-        hits = rendering.cameras[camera.name]
+    def _image(
+        self, camera: Sensor, rendering: _Rendering, light: Lighting, timestamp_us: int
+    ) -> Image:
+        hits, view = rendering.cameras[camera.name], rendering.views[camera.name]
         film = self.street.light
         picture = sensors.shade_camera(hits, view, camera, light, self._noise, film)
-        return sensors.encode_jpeg(picture, self.jpeg_quality)
+        encoded = sensors.encode_jpeg(picture, self.jpeg_quality)
+        after_us = round(1e6 * sensors.looks_after_s(self.rig, camera))
+        if not after_us:
+            return Image(encoded, timestamp_us)
+        pose = self.world_from_street @ view.street_from_ego
+        return Image(encoded, timestamp_us + after_us, pose)
 
     def _light(self, time_s: float) -> Lighting:
         if self._sunlight is None:
@@ -257,6 +289,15 @@ class DriveFrames(Frames):
             velocity_world=(float(velocity[0]), float(velocity[1]), 0.0),
             point_count=point_count,
         )
+
+
+def _in_order(pieces: Sequence[Returns]) -> tuple[Returns, npt.NDArray[np.int64]]:
+    """The parts of a turn as one, in range-image order; and that order."""
+    joined_up = [
+        np.concatenate([getattr(piece, each.name) for piece in pieces]) for each in fields(Returns)
+    ]
+    order = np.argsort(joined_up[0], kind="stable")
+    return Returns(*(column[order] for column in joined_up)), order
 
 
 def _masks(ids: Mapping[str, Int32Array], gold: Mapping[int, GoldTrack]) -> tuple[MaskLabel, ...]:

@@ -23,11 +23,18 @@ _FORWARD_FROM_CAMERA = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 
 @dataclass(frozen=True)
 class Rig:
-    """The sensors on the roof. `columns`: readings per turn of the LiDAR."""
+    """The sensors on the roof.  columns: readings per turn of the LiDAR.
+
+    slices: instants of which a turn is put together, 1 where the world stands still for it; then
+    cameras look at the frame's own time, else when the LiDAR sweeps past what they look at.
+    has_second_returns: whether a beam that an edge splits comes back twice.
+    """
 
     cameras: tuple[Sensor, ...]
     lidar: Sensor
     columns: int
+    slices: int = 1
+    has_second_returns: bool = False
 
     @property
     def sensors(self) -> tuple[Sensor, ...]:
@@ -49,6 +56,8 @@ def make_rig(name: str, *, seed: int = 0, width_px: int | None = None) -> Rig:
         rig = _random(np.random.default_rng([seed, 21]))
     else:
         raise ValueError(f"there is no rig {name!r}; choose from {', '.join(RIGS)}")
+    if name not in ("demo", "tiny"):
+        rig = replace(rig, slices=8, has_second_returns=True)
     if width_px is None:
         return rig
     return replace(rig, cameras=tuple(_scaled(camera, width_px) for camera in rig.cameras))

@@ -1,13 +1,14 @@
 """The vehicle's eyes: rigs of cameras and a spinning LiDAR, and what each sees of one instant.
 
-The world stands still while a sweep turns and a picture is exposed: rolling effects come later.
+A picture is exposed at one instant; a turn of the LiDAR may be put together of several (drive.py).
 """
 
 from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -206,8 +207,11 @@ def beam_directions(lidar: Sensor, columns: int) -> tuple[FloatArray, FloatArray
     return np.array(lidar.calibration.beam_elevations), azimuths
 
 
-def cast_lidar(view: View, rig: Rig, noise: Noise) -> Hits:
+def cast_lidar(view: View, rig: Rig, noise: Noise, columns: tuple[int, int] | None = None) -> Hits:
+    """columns: from, to: a part of the turn; None: all of it."""
+    first, last = columns or (0, rig.columns)
     elevations, azimuths = beam_directions(rig.lidar, rig.columns)
+    azimuths = azimuths[first:last]
     street_from_lidar = view.street_from_ego @ rig.lidar.calibration.ego_from_sensor
     forward, left, up = street_from_lidar[:3, :3].T
     across = np.cos(azimuths)[:, None] * forward + np.sin(azimuths)[:, None] * left
@@ -222,7 +226,9 @@ def cast_lidar(view: View, rig: Rig, noise: Noise) -> Hits:
     windows, nearest = _lidar_windows(
         view.solids, inverse(street_from_lidar), elevations, rig.columns
     )
-    shape = (len(elevations), rig.columns)
+    for place in range(2, 6):  # two ranges of columns each, as a solid may lie across the seam
+        windows[:, place] = np.clip(windows[:, place], first, last) - first
+    shape = (len(elevations), last - first)
     return _cast(view, rays, windows, nearest, LIDAR_RANGE_M, shape, noise)
 
 
@@ -267,11 +273,17 @@ def _lidar_windows(
 
 @dataclass(frozen=True)
 class Returns:
-    """Which rays of a LiDAR came back: flat indices into [rows x columns], and how strong."""
+    """Which rays of a LiDAR came back: flat indices into [rows x columns], and how strong.
+
+    met: [N] the ray whose hit it is; another than the cell's own where an edge split the beam.
+    number: [N] 1, or 2 for what came back second.
+    """
 
     cell: npt.NDArray[np.int64]  # [N]
     range_m: Float32Array  # [N], with noise
     intensity: Float32Array  # [N]
+    met: npt.NDArray[np.int64]
+    number: npt.NDArray[np.uint8]
 
 
 def lidar_returns(hits: Hits, view: View, noise: Noise, random: np.random.Generator) -> Returns:
@@ -286,11 +298,46 @@ def lidar_returns(hits: Hits, view: View, noise: Noise, random: np.random.Genera
     cell = np.flatnonzero((hits.solid_at != casting.NOTHING) & (dice > lost))
     range_m = hits.distance.ravel()[cell] + _RANGE_NOISE_M * jitter.ravel()[cell]
     glow = strength.ravel()[cell] + 0.02 * jitter[:, ::-1].ravel()[cell]
-    return Returns(cell, range_m, np.clip(glow, 0, 1).astype(np.float32))
+    glow = np.clip(glow, 0, 1).astype(np.float32)
+    return Returns(cell, range_m, glow, cell, np.ones(len(cell), np.uint8))
 
 
-def sweep_of(returns: Returns, rig: Rig, timestamp_us: int) -> Sweep:
-    """The LiDAR's reading in range-image order, at the frame's pose (the street stood still)."""
+_SPLIT_STEP_M, _SPLIT_SHARE = 0.8, 0.4  # what counts as an edge; how often a beam there is split
+
+
+def with_second_returns(returns: Returns, hits: Hits, random: np.random.Generator) -> Returns:
+    """Beams that pass close by an edge come back from what lies behind it, too."""
+    columns = hits.distance.shape[1]
+    row, column = np.divmod(returns.cell, columns)
+    side = np.where(random.random(len(row)) < 0.5, 1, -1)
+    beside = row * columns + np.clip(column + side, 0, columns - 1)
+    behind_m = hits.distance.ravel()[beside]
+    is_met = hits.solid_at.ravel()[beside] != casting.NOTHING
+    split = is_met & (behind_m > returns.range_m + _SPLIT_STEP_M)
+    split &= random.random(len(row)) < _SPLIT_SHARE
+    range_m = behind_m[split] + _RANGE_NOISE_M * random.standard_normal(split.sum())
+    return Returns(
+        np.concatenate([returns.cell, returns.cell[split]]),
+        np.concatenate([returns.range_m, range_m.astype(np.float32)]),
+        np.concatenate([returns.intensity, 0.4 * returns.intensity[split]]).astype(np.float32),
+        np.concatenate([returns.met, beside[split]]),
+        np.concatenate([returns.number, np.full(split.sum(), 2, np.uint8)]),
+    )
+
+
+def on_whole_turn(returns: Returns, first: int, width: int, columns: int) -> Returns:
+    """Of a part of the turn that is `width` columns wide and begins at `first`."""
+    row, column = np.divmod(returns.cell, width)
+    return replace(returns, cell=row * columns + column + first)
+
+
+def sweep_of(
+    returns: Returns, rig: Rig, timestamp_us: int, ego_from_then: Sequence[FloatArray] = ()
+) -> Sweep:
+    """The LiDAR's reading in range-image order, at the frame's pose.
+
+    ego_from_then: of each of the rig's slices, from ego at its instant; () where all are the frame's.
+    """
     elevations, azimuths = beam_directions(rig.lidar, rig.columns)
     row, column = np.divmod(returns.cell, rig.columns)
     flat = np.cos(elevations)[row]
@@ -299,16 +346,35 @@ def sweep_of(returns: Returns, rig: Rig, timestamp_us: int) -> Sweep:
     ], axis=1)  # fmt: skip
     ego_from_lidar = rig.lidar.calibration.ego_from_sensor
     points = (directions * returns.range_m[:, None]) @ ego_from_lidar[:3, :3].T
+    points = points + ego_from_lidar[:3, 3]
+    starts = slice_starts(rig)
+    for k, moved in enumerate(ego_from_then):
+        own = (column >= starts[k]) & (column < starts[k + 1])
+        points[own] = points[own] @ moved[:3, :3].T + moved[:3, 3]
     return Sweep(
-        points_ego=(points + ego_from_lidar[:3, 3]).astype(np.float32),
+        points_ego=points.astype(np.float32),
         intensity=returns.intensity,
         timestamp_us=timestamp_us,
         time_offset_us=(column * SPIN_US // rig.columns).astype(np.int32),
         source_index=returns.cell.astype(np.uint32),
-        return_number=np.ones(len(row), np.uint8),
+        return_number=returns.number,
         row=row.astype(np.uint16),
         column=column.astype(np.uint16),
     )
+
+
+def slice_starts(rig: Rig) -> list[int]:
+    """The first column of each slice of a turn, and the last one's end."""
+    return [k * rig.columns // rig.slices for k in range(rig.slices + 1)]
+
+
+def looks_after_s(rig: Rig, camera: Sensor) -> float:
+    """How long after the turn's start the LiDAR sweeps past where a camera looks, seconds."""
+    if rig.slices == 1:
+        return 0.0
+    forward = camera.calibration.ego_from_sensor[:3, 2]
+    share = (math.pi - math.atan2(forward[1], forward[0])) / (2 * math.pi)
+    return share % 1.0 * SPIN_US * 1e-6
 
 
 # -- light ----------------------------------------------------------------------------------

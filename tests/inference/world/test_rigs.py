@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
+from inference.geometry import inverse, transform
 from inference.world.drive import make_drive
 from inference.world.rigs import RIGS, make_rig
+from inference.world.sensors import SPIN_US, slice_starts
 
 
 @pytest.mark.parametrize("name", RIGS)
@@ -18,8 +21,13 @@ def test_every_rig_sees_the_street(name):
     (lidar,) = drive.lidars
     sweep = frame.sweeps[lidar.name]
     assert len(sweep) == len(ids[lidar.name]) > 1000
-    # Each point comes from the beam that its row names.
-    seen = (sweep.points_ego - lidar.calibration.ego_from_sensor[:3, 3]) @ (
+    # Each point comes from the beam that its row names, at the instant of its column.
+    points = sweep.points_ego.astype(float)
+    starts = slice_starts(drive.frames.rig)
+    for k, ego_from_then in enumerate(drive.frames._cast(0).ego_from_then):
+        own = (sweep.column >= starts[k]) & (sweep.column < starts[k + 1])
+        points[own] = transform(inverse(ego_from_then), points[own])
+    seen = (points - lidar.calibration.ego_from_sensor[:3, 3]) @ (
         lidar.calibration.ego_from_sensor[:3, :3]
     )
     elevation = np.arcsin(seen[:, 2] / np.linalg.norm(seen, axis=1))
@@ -51,3 +59,48 @@ def test_random_rigs_follow_from_the_seed_and_differ():
 def test_an_unknown_rig_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match="no rig 'lorry'; choose from demo, tiny"):
         make_rig("lorry")
+
+
+@pytest.fixture(scope="module")
+def rolled():
+    return make_drive(3, "waymo", 12, width_px=96)
+
+
+def test_what_stands_stays_in_the_world_while_the_vehicle_drives(rolled):
+    walls = []
+    for index in (8, 10):
+        frame, ids = rolled.frames[index], rolled.frames.gold_ids(index)["TOP"]
+        first = frame.sweeps["TOP"].return_number == 1
+        points = frame.sweeps["TOP"].points_ego[(ids == 4) & first]  # buildings
+        walls.append(transform(frame.world_from_ego, points.astype(float)))
+    driven = np.linalg.norm(
+        rolled.frames[10].world_from_ego[:3, 3] - rolled.frames[8].world_from_ego[:3, 3]
+    )
+
+    away, _ = cKDTree(walls[0]).query(walls[1])
+
+    assert driven > 0.8
+    assert np.median(away) < 0.1
+
+
+def test_cameras_look_when_the_lidar_sweeps_past(rolled):
+    frame = rolled.frames[4]
+
+    after = {name: image.timestamp_us - frame.timestamp_us for name, image in frame.images.items()}
+
+    assert after["FRONT"] == pytest.approx(SPIN_US / 2, abs=10)
+    assert after["SIDE_LEFT"] == pytest.approx(SPIN_US / 4, abs=10)
+    assert after["SIDE_RIGHT"] == pytest.approx(3 * SPIN_US / 4, abs=10)
+    moved = frame.images["SIDE_RIGHT"].world_from_ego[:3, 3] - frame.world_from_ego[:3, 3]
+    assert 0.3 < np.linalg.norm(moved) < 1.2
+
+
+def test_a_second_return_lies_behind_the_first_of_its_cell(rolled):
+    sweep = rolled.frames[4].sweeps["TOP"]
+    range_m = np.linalg.norm(sweep.points_ego - (1.43, 0, 2.18), axis=1)
+    second = np.flatnonzero(sweep.return_number == 2)
+
+    assert 0.002 < len(second) / len(sweep) < 0.1
+    first = {cell: k for k, cell in enumerate(sweep.source_index) if sweep.return_number[k] == 1}
+    partner = np.array([first[sweep.source_index[k]] for k in second])
+    assert (range_m[second] > range_m[partner] + 0.5).all()
