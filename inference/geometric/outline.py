@@ -33,7 +33,8 @@ def outlined(
     """
     view = prepared.view(camera)
     own = target[view.point]
-    if own.sum() < 2:
+    # Points that nearer ones cover wholly own no cell of the map: the object is not seen.
+    if own.sum() < 2 or not (own[view.owner] & (view.gap <= 1.0)).any():
         return region(prepared.picture(camera), positive, negative) if positive else None
     rough = rough_from_points(view, own, positive, negative)
     mask = refine(prepared.picture(camera), rough)

@@ -1,7 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 
+from inference.geometric.frames import OpenScene
+from inference.geometric.outline import outlined
 from inference.geometric.projection import Surface, look
 from inference.geometry import Intrinsics
+from inference.world.drive import make_drive
 
 
 def test_a_point_just_inside_the_edge_stays_inside_when_it_is_rounded():
@@ -19,3 +24,17 @@ def test_a_point_just_inside_the_edge_stays_inside_when_it_is_rounded():
 
     assert len(view.point) == 2
     assert (view.pixels.astype(np.int32) < (960, 640)).all()
+
+
+def test_an_object_whose_points_are_all_covered_by_nearer_ones_is_not_seen():
+    drive = make_drive(6, "tiny", 1)
+    prepared = OpenScene(replace(drive, frames=[drive.frames[0]])).prepared(0)
+    view = prepared.view("FRONT")
+    covered = np.setdiff1d(np.arange(len(view.point)), view.owner)
+    assert len(covered) >= 2
+    target = np.zeros(len(prepared.cloud), bool)
+    target[view.point[covered]] = True
+    target[view.point[np.unique(view.owner)]] = False
+
+    assert target.sum() >= 2
+    assert outlined(prepared, "FRONT", target, [], []) is None
