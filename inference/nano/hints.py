@@ -126,7 +126,8 @@ def hints_of(glances: Glances, prompts: Sequence[Prompt], config: NanoConfig) ->
 
 def guessed(glances: Glances, target: BoolArray) -> Hints:
     """Of an object that is followed: where its motion leads.  target: [N]."""
-    return Hints([_middle(glances, target, Kind.GUESS)], target)
+    # Not yet GUESS: no weights were trained on clips.
+    return Hints([_middle(glances, target, Kind.MIDDLE)], target)
 
 
 # --- points --------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ Float32Array = npt.NDArray[np.float32]
 _KEPT_FRAMES, _KEPT_ANSWERS = 8, 64
 _OUTSIDE = -8.0  # the logit of what a decoder did not look at
 _SAME_SURFACE_M = 0.3
+_LEAST_WEIGHT = 0.02
 _SHOWN = 0.02  # of an object's points that a camera must see to be asked
 
 
@@ -432,10 +433,11 @@ def _on_points(sweep: SweepGlance, logits: Float32Array, points: Float32Array) -
         beside = (column + shift) % columns
         away = np.linalg.norm(sweep.xyz[row, beside] - points[index], axis=1)
         weight = share * np.exp(-((away / _SAME_SURFACE_M) ** 2)) * sweep.valid[row, beside]
-        weight += 1e-4 * (shift == 0)
         total += weight * logits[row, beside]
         weights += weight
-    out[index] = total / weights
+    # A second return lies far behind what its cell shows, and beside nothing that was decided.
+    stands_alone = weights < _LEAST_WEIGHT
+    out[index] = np.where(stands_alone, _OUTSIDE, total / weights)
     return out
 
 

@@ -120,3 +120,21 @@ def test_what_does_not_fit_is_refused_with_words(predictor, prompt, error, words
 
     with pytest.raises(error, match=words):
         predictor.add_prompt(opened, frame=0, prompts=[prompt])
+
+
+def test_a_second_return_far_behind_its_cell_does_not_take_the_cell_s_answer():
+    from inference.nano.predictor import _on_points
+    from tests.inference.nano.rig import glances
+
+    sweep = glances(camera=None).sweep
+    row, column = np.argwhere(sweep.valid)[500]
+    logits = np.full(sweep.valid.shape, -5.0, np.float32)
+    logits[row, column] = 5.0
+    near = sweep.xyz[row, column]
+    cell = row * logits.shape[1] + column
+    alone = replace(sweep, cell_of=np.array([cell, cell], np.int32))
+
+    first, second = _on_points(alone, logits, np.stack([near, near * 2]).astype(np.float32))
+
+    assert first > 0
+    assert second < 0
