@@ -46,10 +46,10 @@ FEW = 64
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(q kᵀ / √C) v.  query: [..., Q, C].  key, value: [..., K, C].  Returns [..., Q, C]."""
-    if query.device.type == "cpu" and min(query.shape[-2], key.shape[-2]) <= FEW:
+    rounded_on_cpu = query.dtype == torch.bfloat16 and query.device.type == "cpu"
+    if rounded_on_cpu and min(query.shape[-2], key.shape[-2]) <= FEW:
         # A prompt's few tokens: blocks of keys, as PyTorch's own cuts them, would be mostly empty.
         return (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).softmax(dim=-1) @ value
-    rounded_on_cpu = query.dtype == torch.bfloat16 and query.device.type == "cpu"
     if not rounded_on_cpu or torch.is_grad_enabled():  # its backward pass keeps no scores
         return F.scaled_dot_product_attention(query, key, value)
     # PyTorch's own is no faster in bfloat16 than in float32 on a CPU; plain products are, 3.3 times

@@ -19,7 +19,7 @@ from inference.sam4d.prompt_encoder import POSITIVE  # noqa: E402
 from inference.sam4d.sight import SWEEP  # noqa: E402
 from inference.sam4d.tracking import Tracker  # noqa: E402
 from inference.scene import Scene  # noqa: E402
-from inference.world import sensors  # noqa: E402
+from inference.world import rigs  # noqa: E402
 from inference.world.drive import DriveFrames  # noqa: E402
 from inference.world.street import make_street  # noqa: E402
 from tests.inference.sam4d.learning import lesson_of, overlaps, see, train  # noqa: E402
@@ -46,7 +46,7 @@ ENOUGH = 0.8  # IoU
 
 def drive() -> Scene:
     """Between the rigs "tiny", in which a car has ten pixels, and "demo"."""
-    rig = sensors._rig(width_px=480, height_px=320, beams=32, columns=1024)
+    rig = rigs._demo(width_px=480, height_px=320, beams=32, columns=1024)
     return Scene(
         "learnt by heart", rig.sensors, DriveFrames(make_street(SEED, FRAMES), rig, FRAMES)
     )
