@@ -44,6 +44,3 @@ class NanoConfig:
     refiner_widths: tuple[int, int, int, int] = (16, 32, 64, 96)
     shared_places: bool = True
     cross_modal: bool = True
-
-
-NANO = NanoConfig()

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inference.nano.config import SWEEP_STRIDE, NanoConfig
-from inference.nano.encoders import Conv, Places
-from inference.nano.hints import HintArrays, Kind
+from inference.nano.encoders import EYE_M, Conv, Places, ShareCode
+from inference.nano.hints import SPEAKS_FOR, HintArrays, Kind
 from inference.sam4d.layers import Perceptron
 from inference.sam4d.mask_decoder import TwoWayTransformer
 
@@ -122,7 +122,7 @@ class Decoder(nn.Module):
         self.config = config
         self.kinds = nn.Embedding(len(Kind), width)
         self.where_shown = nn.Embedding(2, width)
-        self.share_code = nn.Linear(28, width)
+        self.share_code = ShareCode(width)
         self.from_picture = nn.Linear(width, width)
         self.from_sweep = nn.Linear(width, width)
         self.own_tokens = nn.Parameter(torch.randn(6, width) * 0.5)
@@ -132,9 +132,6 @@ class Decoder(nn.Module):
         self.picture_head = Head(config, _PICTURE_START)
         self.sweep_head = Head(config, _SWEEP_START)
         self.tells = Perceptron(width, 64, 2)
-        self.register_buffer("octaves", 2.0 ** torch.arange(7) * torch.pi, persistent=False)
-
-    octaves: Tensor
 
     def forward(
         self, asked: Asked, places: Places, picture: Seen | None, sweep: SweepSeen | None
@@ -214,9 +211,7 @@ class Decoder(nn.Module):
         """[B, K, W]."""
         out = places(asked.place, asked.known) + self.kinds(asked.kind)
         out = out + self.where_shown(asked.in_cloud.long())
-        angles = asked.share[..., None] * self.octaves
-        code = self.share_code(torch.cat([angles.sin(), angles.cos()], -1).flatten(-2))
-        out = out + code * asked.has_share[..., None]
+        out = out + self.share_code(asked.share) * asked.has_share[..., None]
         if picture is not None:
             grid = _grid(picture.tokens, picture.shape)
             sampled = _sampled(grid.index_select(0, asked.frame), asked.share)
@@ -234,10 +229,10 @@ class Decoder(nn.Module):
 
     def _relations(self, asked: Asked, xyz: Tensor, known: Tensor, maps: Tensor) -> Tensor:
         """What the hints say of each token: [B, T, W].  maps: [B, 6 or 5, T]."""
-        eye = torch.tensor([0.0, 0.0, 1.8], device=xyz.device)
+        eye = torch.tensor([0.0, 0.0, EYE_M], device=xyz.device)
         looks, meant = F.normalize(xyz - eye, dim=-1), F.normalize(asked.place - eye, dim=-1)
         says = []
-        for kinds in ((Kind.POSITIVE, Kind.MIDDLE, Kind.GUESS), (Kind.NEGATIVE,)):
+        for kinds in (SPEAKS_FOR, (Kind.NEGATIVE,)):
             spoken = _is_one_of(asked.kind, kinds)
             angle = torch.cdist(looks, meant)
             metres = torch.cdist(xyz, asked.place)
@@ -253,7 +248,7 @@ class Decoder(nn.Module):
             away = away * spoken.any(1)[:, None, None]
             says += [torch.exp(-angle / 0.03), torch.exp(-angle / 0.15)]
             says += [torch.exp(-metres / scale) for scale in (0.5, 2.0, 6.0)]
-            if kinds[0] == Kind.POSITIVE:
+            if kinds is SPEAKS_FOR:
                 says += [
                     away[..., 2].clamp(-4, 4) / 2,
                     away[..., :2].norm(dim=-1).clamp(max=10) / 5,
@@ -271,7 +266,7 @@ class Decoder(nn.Module):
         v = (torch.arange(height, device=device) + 0.5) / height
         u = (torch.arange(width, device=device) + 0.5) / width * (width / height)
         bumps = []
-        for kinds in ((Kind.POSITIVE, Kind.MIDDLE, Kind.GUESS), (Kind.NEGATIVE,)):
+        for kinds in (SPEAKS_FOR, (Kind.NEGATIVE,)):
             spoken = _is_one_of(asked.kind, kinds) & (asked.has_share > 0)
             square = torch.full((len(asked.kind), height, width), _FAR, device=device)
             for k in range(asked.kind.shape[1]):
@@ -286,7 +281,7 @@ class Decoder(nn.Module):
         """cells_xyz: [B, 3, R, C].  Returns [B, c, R, C]."""
         assert asked.sweep_maps is not None
         bumps = []
-        for kinds in ((Kind.POSITIVE, Kind.MIDDLE, Kind.GUESS), (Kind.NEGATIVE,)):
+        for kinds in (SPEAKS_FOR, (Kind.NEGATIVE,)):
             spoken = _is_one_of(asked.kind, kinds) & (asked.known > 0)
             square = torch.full_like(cells_xyz[:, 0], _FAR**2)
             for k in range(asked.kind.shape[1]):

@@ -14,6 +14,8 @@ from inference.nano.config import NanoConfig
 
 PICTURE_CHANNELS = 5  # red, green, blue; inverse depth of the nearest point, and how near it is
 SWEEP_CHANNELS = 14
+EYE_M = 1.8  # the height above ego from which directions are taken
+_SHARE_OCTAVES = 7
 
 
 def norm(width: int) -> nn.BatchNorm2d:
@@ -107,6 +109,21 @@ def _stretched(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear")
 
 
+class ShareCode(nn.Linear):
+    """Sines of where a picture has something, as shares of its width and height: [..., 2] -> [..., W]."""
+
+    octaves: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__(4 * _SHARE_OCTAVES, width)
+        octaves = 2.0 ** torch.arange(_SHARE_OCTAVES) * torch.pi
+        self.register_buffer("octaves", octaves, persistent=False)
+
+    def forward(self, shares: Tensor) -> Tensor:
+        angles = shares[..., None] * self.octaves
+        return super().forward(torch.cat([angles.sin(), angles.cos()], -1).flatten(-2))
+
+
 class Places(nn.Module):
     """Where things are, the same for pixels and points (UMPE): sines of the direction and distance.
 
@@ -133,6 +150,3 @@ class Places(nn.Module):
                  distance.sin() * known, distance.cos() * known, known]  # fmt: skip
         out: Tensor = self.out(torch.cat(waves, dim=-1))
         return out
-
-
-EYE_M = 1.8  # the height above ego from which directions are taken

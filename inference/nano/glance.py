@@ -83,6 +83,15 @@ class SweepGlance:
     first: int = 0
 
 
+def sector_start(azimuth: float, config: NanoConfig) -> int:
+    """The first column of the sector round a direction, radians in ego: whole tokens of the encoder's
+    coarsest level.
+    """
+    middle = int((np.pi - azimuth) / (2 * np.pi) * config.columns)
+    step = 2 * SWEEP_STRIDE[1]
+    return (middle - config.sector // 2) // step * step % config.columns
+
+
 def sector(sweep: SweepGlance, first: int, count: int) -> SweepGlance:
     """`count` columns from `first` on, both whole tokens; it may reach over the seam."""
     columns = sweep.valid.shape[1]
@@ -266,11 +275,15 @@ def _channels(
     out[5] = valid
     out[6] = of(cloud.is_ground)
     out[7] = np.clip(spacing, 0, 2)
-    both = valid[:, 1:] & valid[:, :-1]
-    out[8, :, 1:] = np.clip(np.diff(range_m, axis=1), -3, 3) * both
-    both = valid[1:] & valid[:-1]
-    out[9, 1:] = np.clip(np.diff(range_m, axis=0), -3, 3) * both
+    set_steps(out, range_m, valid)
     return out
+
+
+def set_steps(channels: Float32Array, range_m: Float32Array, valid: BoolArray) -> None:
+    """The two channels of steps in range to a cell's neighbours, left and above."""
+    channels[8:10] = 0
+    channels[8, :, 1:] = np.clip(np.diff(range_m, axis=1), -3, 3) * (valid[:, 1:] & valid[:, :-1])
+    channels[9, 1:] = np.clip(np.diff(range_m, axis=0), -3, 3) * (valid[1:] & valid[:-1])
 
 
 def _painted(

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from inference.geometric.frames import PreparedFrame
 from inference.geometric.lifting import lifted, rejected
-from inference.geometric.predictor import target_of
+from inference.geometric.predictor import outline_in, target_of
+from inference.geometric.selection import Asked as PromptsAsked
 from inference.geometric.selection import sorted_prompts
 from inference.nano.config import SWEEP_STRIDE, NanoConfig
 from inference.nano.glance import (
@@ -43,6 +44,9 @@ class Kind(IntEnum):
     MIDDLE = 4
     GUESS = 5  # nobody said so: where a track is expected
     PADDING = 6
+
+
+SPEAKS_FOR = (Kind.POSITIVE, Kind.MIDDLE, Kind.GUESS)  # points that lie in the object
 
 
 @dataclass(frozen=True)
@@ -94,16 +98,37 @@ class Hints:
     def centre(self) -> Float32Array | None:
         """Where the object is thought to be: the first point that speaks for it."""
         for hint in self.points:
-            if hint.kind in (Kind.POSITIVE, Kind.MIDDLE, Kind.GUESS):
+            if hint.kind in SPEAKS_FOR:
                 return hint.place
         return self.points[0].place if self.points else None
 
 
-def hints_of(glances: Glances, prompts: Sequence[Prompt], config: NanoConfig) -> Hints:
+@dataclass(frozen=True)
+class Meant:
+    """What geometry makes of prompts in a frame, the same for all its views.
+
+    target: [N] the points that are meant.
+    """
+
+    prepared: PreparedFrame
+    asked: PromptsAsked
+    target: BoolArray
+
+    def outline(self, camera: str) -> BoolArray | None:
+        """[H, W] what geometry draws in a camera's picture; None where it does not see the object."""
+        return outline_in(self.prepared, self.asked, camera, self.target)
+
+
+def meant_by(prepared: PreparedFrame, prompts: Sequence[Prompt]) -> Meant:
     """Raises KeyError for an unknown sensor, ValueError for a prompt that does not fit it."""
+    asked = sorted_prompts(prepared, prompts)
+    return Meant(prepared, asked, target_of(prepared, asked))
+
+
+def hints_of(glances: Glances, prompts: Sequence[Prompt], meant: Meant) -> Hints:
+    """meant: by the same prompts."""
     prepared = glances.prepared
-    target = target_of(prepared, sorted_prompts(prepared, prompts))
-    hints = Hints(target=target if target.any() else None)
+    hints = Hints(target=meant.target if meant.target.any() else None)
     for prompt in prompts:
         in_lidar = prepared.scene.sensor(prompt.sensor).kind is SensorKind.LIDAR
         match prompt:
@@ -398,7 +423,7 @@ def _depth_of(picture: PictureGlance, hints: Hints) -> float | None:
         if shown.any():
             return float(np.median(picture.depth_m[shown]))
     for hint in hints.points:
-        if hint.kind in (Kind.POSITIVE, Kind.MIDDLE, Kind.GUESS) and hint.known:
+        if hint.kind in SPEAKS_FOR and hint.known:
             pose = picture.camera_from_ego
             return float(pose[2, :3] @ hint.place + pose[2, 3])
     return None

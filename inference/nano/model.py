@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from inference.nano.config import PICTURE_STRIDE, NanoConfig
 from inference.nano.decoder import Asked, Decoded, Decoder, Seen, SweepSeen
-from inference.nano.encoders import PictureEncoder, Places, SweepEncoder
+from inference.nano.encoders import PictureEncoder, Places, ShareCode, SweepEncoder
 from inference.nano.glance import PictureGlance, SweepGlance
 from inference.nano.refiner import Refiner
 from inference.sam4d.memory import MemoryAttention
@@ -60,13 +60,13 @@ def looked_of(
         rows = max(len(each.valid) for each in sweeps)
         tokens = max(len(each.token_known) for each in sweeps)
         of_sweeps = [
-            _stacked([_filled(each.channels, rows, 1) for each in sweeps]),
+            _stacked([filled(each.channels, rows, 1) for each in sweeps]),
             _stacked([
-                _filled(np.where(each.valid[..., None], each.xyz, _NOWHERE_M), rows, 0, _NOWHERE_M)
+                filled(np.where(each.valid[..., None], each.xyz, _NOWHERE_M), rows, 0, _NOWHERE_M)
                 for each in sweeps
             ]),
-            _stacked([_filled(each.token_xyz, tokens, 0) for each in sweeps]),
-            _stacked([_filled(each.token_known, tokens, 0) for each in sweeps]),
+            _stacked([filled(each.token_xyz, tokens, 0) for each in sweeps]),
+            _stacked([filled(each.token_known, tokens, 0) for each in sweeps]),
         ]  # fmt: skip
     return Looked(*of_pictures, *of_sweeps)
 
@@ -75,7 +75,8 @@ def _stacked(arrays: Sequence[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(arrays).astype(np.float32))
 
 
-def _filled(array: np.ndarray, size: int, axis: int, fill: float = 0) -> np.ndarray:
+def filled(array: np.ndarray, size: int, axis: int, fill: float = 0) -> np.ndarray:
+    """An array made `size` long along an axis."""
     missing = size - array.shape[axis]
     if not missing:
         return array
@@ -93,15 +94,12 @@ class Nano(nn.Module):
         self.sweep_encoder = SweepEncoder(config)
         self.places = Places(width)
         self.own_places = None if config.shared_places else Places(width)
-        self.share_code = nn.Linear(28, width)
+        self.share_code = ShareCode(width)
         self.modality = nn.Embedding(2, width)
         self.attention = MemoryAttention(width, config.hidden, config.memory_layers)
         self.no_memory = nn.Parameter(torch.zeros(1, 1, width))
         self.decoder = Decoder(config)
         self.refiner = Refiner(config)
-        self.register_buffer("octaves", 2.0 ** torch.arange(7) * torch.pi, persistent=False)
-
-    octaves: Tensor
 
     def see(self, looked: Looked) -> tuple[Seen | None, SweepSeen | None]:
         """Encode, say where everything is, and let the modalities look at each other."""
@@ -141,13 +139,12 @@ class Nano(nn.Module):
                     looked.picture_xyz, looked.picture_known, (height, width))  # fmt: skip
 
     def _grid_code(self, height: int, width: int) -> Tensor:
-        device = self.octaves.device
+        device = self.share_code.weight.device
         v, u = torch.meshgrid(
             (torch.arange(height, device=device) + 0.5) / height,
             (torch.arange(width, device=device) + 0.5) / width, indexing="ij",
         )  # fmt: skip
-        angles = torch.stack([u, v], -1).flatten(0, 1)[..., None] * self.octaves
-        out: Tensor = self.share_code(torch.cat([angles.sin(), angles.cos()], -1).flatten(-2))
+        out: Tensor = self.share_code(torch.stack([u, v], -1).flatten(0, 1))
         return out
 
     def see_sweeps(self, looked: Looked) -> SweepSeen:

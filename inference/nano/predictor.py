@@ -22,9 +22,7 @@ import torch
 from inference.geometric.frames import OpenScene as GeometricScene
 from inference.geometric.frames import PreparedFrame
 from inference.geometric.outline import outlined
-from inference.geometric.predictor import outline_in, target_of
 from inference.geometric.propagation import Step, steps
-from inference.geometric.selection import sorted_prompts
 from inference.nano.config import SWEEP_STRIDE, NanoConfig
 from inference.nano.decoder import Decoded, Seen, SweepSeen, asked_of
 from inference.nano.glance import (
@@ -33,9 +31,10 @@ from inference.nano.glance import (
     glance_at_picture,
     glance_at_sweep,
     sector,
+    sector_start,
     shares_of_points,
 )
-from inference.nano.hints import Glances, Hints, Kind, as_arrays, guessed, hints_of
+from inference.nano.hints import Glances, Hints, Kind, as_arrays, guessed, hints_of, meant_by
 from inference.nano.model import Nano, looked_of
 from inference.nano.refiner import crop_of, pasted, window_of
 from inference.nano.weights import load
@@ -148,19 +147,17 @@ class NanoPredictor:
         track: int | None = None,
     ) -> list[MaskPrediction]:
         seen = self._seen(opened, frame)
-        target = target_of(seen.prepared, sorted_prompts(seen.prepared, prompts))
+        meant = meant_by(seen.prepared, prompts)
         before = opened.said.get((frame, _digest(prompts[:-1])), {})
         named = [p.sensor for p in prompts if p.sensor in seen.pictures]
-        cameras = self._cameras(seen, target, prompts, named)
         asked: list[tuple[str | None, Pair, Hints]] = []
-        for camera in cameras:
-            pair = self._pair(seen, camera, target, prompts)
-            hints = hints_of(pair.glances, prompts, self.config)
+        for camera in self._cameras(seen, meant.target, prompts, named):
+            pair = self._pair(seen, camera, meant.target, prompts)
+            hints = hints_of(pair.glances, prompts, meant)
             if not self.use_geometry:
                 hints.target = None
             elif camera is not None and self.refine:
-                drawn = sorted_prompts(seen.prepared, prompts)
-                hints.outline = outline_in(seen.prepared, drawn, camera, target)
+                hints.outline = meant.outline(camera)
             _add_before(hints, pair.glances, before, camera)
             asked.append((camera, pair, hints))
         answers, logits = self._answered(seen, asked)
@@ -210,9 +207,8 @@ class NanoPredictor:
         if not step.target.any():
             return []
         seen = self._seen(opened, frame)
-        cameras = self._cameras(seen, step.target, [], [])
         asked: list[tuple[str | None, Pair, Hints]] = []
-        for camera in cameras:
+        for camera in self._cameras(seen, step.target, [], []):
             pair = self._pair(seen, camera, step.target, [])
             hints = guessed(pair.glances, step.target)
             if camera is not None and self.refine:
@@ -271,7 +267,6 @@ class NanoPredictor:
         prompts: Sequence[Prompt],
     ) -> int:  # fmt: skip
         """Of the sector: before the camera, or round what is meant."""
-        columns = self.config.columns
         if glance is not None:
             forward = glance.camera_from_ego[2, :3]
         elif target.any():
@@ -279,9 +274,7 @@ class NanoPredictor:
         else:
             clicked = [p.position for p in prompts if isinstance(p, PointPrompt)]
             forward = np.array(clicked[0] if clicked else (1.0, 0.0, 0.0))
-        middle = int((np.pi - np.arctan2(forward[1], forward[0])) / (2 * np.pi) * columns)
-        step = 2 * SWEEP_STRIDE[1]
-        return (middle - self.config.sector // 2) // step * step % columns
+        return sector_start(float(np.arctan2(forward[1], forward[0])), self.config)
 
     # --- answering -------------------------------------------------------------------------------
 

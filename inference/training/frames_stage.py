@@ -7,18 +7,18 @@ answers and from crops of their masks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inference.nano.config import NanoConfig
-from inference.nano.decoder import Asked, Decoded, Seen, SweepSeen, asked_of
+from inference.nano.decoder import Asked, Decoded, asked_of
 from inference.nano.hints import HintArrays
-from inference.nano.model import Nano, looked_of
+from inference.nano.model import Nano, filled, looked_of
 from inference.training.lessons import View, Wear, correct, draw_view
-from inference.training.losses import estimate_loss, is_there, mask_loss
+from inference.training.losses import estimate_loss, is_there, mask_loss, overlap
 from inference.training.shots import Shots
 from inference.training.simulation import Mix
 
@@ -53,15 +53,14 @@ class Sums:
 
 
 def step_loss(
-    model: Nano, shots: Shots, stage: FrameStage, random: Random, *, device: torch.device,
-    precision: torch.dtype,
-) -> tuple[Tensor, Sums]:  # fmt: skip
+    model: Nano, shots: Shots, stage: FrameStage, random: Random, *, precision: torch.dtype
+) -> tuple[Tensor, Sums]:
     views = draw_views(shots, model.config, stage, random)
     rounds = 0
     if random.random() < stage.corrected:
         rounds = 1 if random.random() < 0.6 else 2
     sums = Sums()
-    total = torch.zeros((), device=device)
+    total = torch.zeros(())
     # Views of one step see the same modalities, so that they can be looked at together.
     groups: dict[tuple[bool, bool], list[View]] = {}
     for view in views:
@@ -71,6 +70,12 @@ def step_loss(
         loss = _group_loss(model, some, rounds, stage, random, sums, precision)
         total = total + loss * (len(some) / len(views))
     return total, sums
+
+
+def rounding_to(precision: torch.dtype) -> torch.autocast:
+    """Around what may be computed in half precision; without effect for float32."""
+    rounds = precision != torch.float32
+    return torch.autocast("cpu", precision if rounds else None, enabled=rounds)
 
 
 def draw_views(shots: Shots, config: NanoConfig, stage: FrameStage, random: Random) -> list[View]:
@@ -89,8 +94,7 @@ def _group_loss(
     model: Nano, views: Sequence[View], rounds: int, stage: FrameStage, random: Random, sums: Sums,
     precision: torch.dtype,
 ) -> Tensor:  # fmt: skip
-    rounds_to_half = precision != torch.float32
-    with torch.autocast("cpu", precision if rounds_to_half else None, enabled=rounds_to_half):
+    with rounding_to(precision):
         pairs = [view.looked() for view in views]
         pictures = [picture for picture, _ in pairs if picture is not None]
         sweeps = [sweep for _, sweep in pairs if sweep is not None]
@@ -115,8 +119,8 @@ def _group_loss(
             *(view.sweep_gold(each) for view, each in zip(views, arrays, strict=True)), strict=True
         )
         rows = in_sweep.logits.shape[1]
-        gold = torch.cat([_to_rows(each, rows) for each in golds])
-        valid = torch.cat([_to_rows(each, rows) for each in valids])
+        gold = torch.from_numpy(np.concatenate([filled(each, rows, 1) for each in golds]))
+        valid = torch.from_numpy(np.concatenate([filled(each, rows, 1) for each in valids]))
         loss = loss + _learn(in_sweep, gold, valid, first, "L", sums)
     return loss
 
@@ -138,16 +142,8 @@ def _asked(views: Sequence[View]) -> tuple[list[list[HintArrays]], Asked]:
 
 
 def _with_rows(arrays: HintArrays, rows: int) -> HintArrays:
-    from dataclasses import replace
-
     maps = arrays.sweep_maps
-    if maps is None or maps.shape[1] == rows:
-        return arrays
-    return replace(arrays, sweep_maps=np.pad(maps, ((0, 0), (0, rows - maps.shape[1]), (0, 0))))
-
-
-def _to_rows(array: np.ndarray, rows: int) -> Tensor:
-    return torch.from_numpy(np.pad(array, ((0, 0), (0, rows - array.shape[1]), (0, 0))))
+    return arrays if maps is None else replace(arrays, sweep_maps=filled(maps, rows, 1))
 
 
 def _learn(
@@ -177,20 +173,19 @@ def _refined_loss(
     for view in views:
         own = logits[first : first + len(view.questions)]
         first += len(view.questions)
-        _, some, drawn = view.crops(own, random, stage.crops)
+        some, drawn = view.crops(own, random, stage.crops)
         crops.append(some)
         golds.append(drawn)
     stacked = torch.from_numpy(np.concatenate(crops))
     if not len(stacked):
         return torch.zeros(())
     gold = torch.from_numpy(np.concatenate(golds))
-    rounds_to_half = precision != torch.float32
-    with torch.autocast("cpu", precision if rounds_to_half else None, enabled=rounds_to_half):
+    with rounding_to(precision):
         refined, iou = model.refiner(stacked)
     losses, ious = mask_loss(refined, gold)
     there = is_there(gold)
     losses = losses + estimate_loss(iou, torch.where(there > 0, 10.0, -10.0), ious, there)
-    coarse = mask_loss(stacked[:, 3], gold)[1]
+    coarse = overlap(stacked[:, 3], gold)
     if (there > 0).any():
         sums.add("crop", ious[there > 0])
         sums.add("crop before", coarse[there > 0])
@@ -214,6 +209,3 @@ def _correct_all(
             None if in_sweep is None else in_sweep[rows],
             some, stage.mix, random,
         )  # fmt: skip
-
-
-__all__ = ["FrameStage", "Seen", "Sums", "SweepSeen", "draw_views", "step_loss"]

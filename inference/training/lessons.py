@@ -13,8 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.geometric.frames import PreparedFrame, merged_cloud
-from inference.geometric.predictor import outline_in
-from inference.geometric.selection import sorted_prompts
 from inference.nano.config import SWEEP_STRIDE, NanoConfig
 from inference.nano.glance import (
     PictureGlance,
@@ -23,9 +21,11 @@ from inference.nano.glance import (
     glance_at_sweep,
     main_lidar,
     sector,
+    sector_start,
+    set_steps,
     token_means,
 )
-from inference.nano.hints import Glances, HintArrays, Hints, as_arrays, hints_of
+from inference.nano.hints import Glances, HintArrays, Hints, Meant, as_arrays, hints_of, meant_by
 from inference.nano.refiner import CROP_CHANNELS, Window, crop_of, warped, window_of
 from inference.prompts import Prompt
 from inference.training.shots import Shot
@@ -72,12 +72,13 @@ class Question:
     use_prior: bool
     shift: int
     prompts: list[Prompt]
+    meant: Meant
     hints: Hints
 
 
 @dataclass
 class View:
-    """picture_gold: [B, h/4, w/4] how much of a cell the object covers.  sweep_gold: [B, R, C] of each window."""
+    """What one step learns from a frame; B questions."""
 
     shot: Shot
     glances: Glances
@@ -92,6 +93,7 @@ class View:
         return [self.turned(each) for each in made] if self.mirrored else made
 
     def picture_gold(self) -> Float32Array:
+        """[B, h/4, w/4] how much of each cell the objects cover."""
         picture = self.glances.picture
         assert picture is not None
         height, width = picture.depth_m.shape
@@ -103,7 +105,7 @@ class View:
         return np.ascontiguousarray(gold[..., ::-1]) if self.mirrored else gold
 
     def sweep_gold(self, arrays: Sequence[HintArrays]) -> tuple[Float32Array, Float32Array]:
-        """Gold of the cells in each window, and which cells have a point."""
+        """[B, R, window] gold of the cells in each window, and which cells have a point."""
         sweep = self.glances.sweep
         assert sweep is not None
         gold, valid = [], []
@@ -145,8 +147,8 @@ class View:
 
     def crops(
         self, logits: Float32Array, random: Random, most: int
-    ) -> tuple[list[int], Float32Array, Float32Array]:
-        """Of some questions: their rows, what the refiner takes, and gold, [n, 12, S, S], [n, S, S].
+    ) -> tuple[Float32Array, Float32Array]:
+        """Of some questions: what the refiner takes, and gold, [n, 12, S, S], [n, S, S].
 
         logits: [B, h/4, w/4] of the first masks, as the model drew them.
         """
@@ -154,17 +156,16 @@ class View:
         assert picture is not None
         camera = picture.sensor.name
         view = self.shot.prepared.view(camera)
-        rows: list[int] = []
         crops: list[Float32Array] = []
         golds: list[Float32Array] = []
         for row in random.permutation(len(self.questions)).tolist():
             question = self.questions[row]
             assert question.target.picture is not None
-            if len(rows) == most or question.target.picture.sum() < _REFINED_LEAST_PX:
+            if len(crops) == most or question.target.picture.sum() < _REFINED_LEAST_PX:
                 continue
             own = logits[row][:, ::-1] if self.mirrored else logits[row]
             jitter = (*(random.normal(0, 0.06, 2)), float(random.uniform(-0.15, 0.35)))
-            question.hints.outline = self._outline(question, camera)
+            question.hints.outline = question.meant.outline(camera) if question.use_prior else None
             window = window_of(view, question.hints, camera, own, jitter=jitter)
             if window is None:
                 continue
@@ -173,27 +174,15 @@ class View:
             _colour(crop[:3], random)
             if self.mirrored:
                 crop, gold = crop[..., ::-1], gold[..., ::-1]
-            rows.append(row)
             crops.append(crop)
             golds.append(gold)
         size = self.config.refined_px
-        return (
-            rows,
-            np.stack(crops).astype(np.float32)
-            if rows
-            else np.zeros((0, CROP_CHANNELS, size, size), np.float32),
-            np.stack(golds) if rows else np.zeros((0, size, size), np.float32),
-        )
-
-    def _outline(self, question: Question, camera: str) -> BoolArray | None:
-        """What geometry draws, where it may help."""
-        if not question.use_prior:
-            return None
-        prepared = self.shot.prepared
-        target = question.hints.target
-        if target is None:
-            target = np.zeros(len(prepared.cloud), bool)
-        return outline_in(prepared, sorted_prompts(prepared, question.prompts), camera, target)
+        if not crops:
+            return (
+                np.zeros((0, CROP_CHANNELS, size, size), np.float32),
+                np.zeros((0, size, size), np.float32),
+            )
+        return np.stack(crops).astype(np.float32), np.stack(golds)
 
 
 def gold_in(mask: BoolArray, window: Window, size: int) -> Float32Array:
@@ -253,15 +242,13 @@ def without_lidar(prepared: PreparedFrame) -> PreparedFrame:
 
 
 def _first_column(picture: PictureGlance | None, config: NanoConfig, random: Random) -> int:
-    """A sector round where the camera looks, or anywhere; whole tokens of the encoder's coarsest level."""
+    """A sector round where the camera looks, or anywhere."""
     if picture is None:
         azimuth = random.uniform(-np.pi, np.pi)
     else:
         forward = picture.camera_from_ego[2, :3]
         azimuth = float(np.arctan2(forward[1], forward[0])) + random.normal(0, 0.15)
-    middle = int((np.pi - azimuth) / (2 * np.pi) * config.columns)
-    step = 2 * SWEEP_STRIDE[1]
-    return (middle - config.sector // 2) // step * step % config.columns
+    return sector_start(azimuth, config)
 
 
 def _questions(
@@ -307,9 +294,11 @@ def _questions(
             replace(target, points=seen), glances.prepared.cloud.points, in_picture, mix, random,
             glances.prepared.cloud.part_of,
         )  # fmt: skip
-        hints = _hints(glances, prompts, config, use_prior=use_prior)
+        meant, hints = _hints(glances, prompts, use_prior=use_prior)
         shift = int(random.integers(-32, 33))
-        questions.append(Question(number, target, in_picture, use_prior, shift, prompts, hints))
+        questions.append(
+            Question(number, target, in_picture, use_prior, shift, prompts, meant, hints)
+        )
     return questions
 
 
@@ -321,13 +310,12 @@ def _weight(shot: Shot, number: int, in_picture: bool, in_sweep: bool, both: boo
     return weight if not both or (in_picture and in_sweep) else 0.45 * weight
 
 
-def _hints(
-    glances: Glances, prompts: Sequence[Prompt], config: NanoConfig, *, use_prior: bool
-) -> Hints:
-    hints = hints_of(glances, prompts, config)
+def _hints(glances: Glances, prompts: Sequence[Prompt], *, use_prior: bool) -> tuple[Meant, Hints]:
+    meant = meant_by(glances.prepared, prompts)
+    hints = hints_of(glances, prompts, meant)
     if not use_prior:
         hints.target = None
-    return hints
+    return meant, hints
 
 
 # --- corrections ---------------------------------------------------------------------------------
@@ -342,9 +330,8 @@ def correct(
     random: Random,
 ) -> None:
     """One more click on every question, where the answer is wrong; the answer goes with it."""
-    glances, config = view.glances, view.config
+    glances = view.glances
     for row, question in enumerate(view.questions):
-        hints_before = question.hints
         picture_before = sweep_before = None
         if picture_logits is not None:
             own = picture_logits[row]
@@ -357,9 +344,9 @@ def correct(
         click = _error_click(view, question, picture_before, sweep_before, in_picture, mix, random)
         if click is not None:
             question.prompts = [*question.prompts, click]
-            question.hints = _hints(glances, question.prompts, config, use_prior=question.use_prior)
-        else:
-            question.hints = hints_before
+            question.meant, question.hints = _hints(
+                glances, question.prompts, use_prior=question.use_prior
+            )
         question.hints.picture_before = picture_before
         question.hints.sweep_before = sweep_before
 
@@ -422,11 +409,8 @@ def thinned(sweep: SweepGlance, random: Random) -> SweepGlance:
 
 
 def _with_steps(channels: Float32Array, valid: BoolArray) -> Float32Array:
-    """The channels of steps to neighbours, made again (see glance._channels)."""
-    range_m = channels[1] * 50
-    channels[8:10] = 0
-    channels[8, :, 1:] = np.clip(np.diff(range_m, axis=1), -3, 3) * (valid[:, 1:] & valid[:, :-1])
-    channels[9, 1:] = np.clip(np.diff(range_m, axis=0), -3, 3) * (valid[1:] & valid[:-1])
+    """The channels of steps to neighbours, made again."""
+    set_steps(channels, channels[1] * 50, valid)
     return channels
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -86,8 +86,3 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         inner = kind.__args__[0]
         return tuple(_value(inner, each, where) for each in value)
     return value
-
-
-def as_plain(config: Any) -> dict[str, Any]:
-    """What JSON can hold."""
-    return asdict(config)

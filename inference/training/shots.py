@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -235,9 +235,6 @@ class Shots:
 
     def __getitem__(self, index: int, /) -> Shot:
         return read_shot(self.paths[index])
-
-    def __iter__(self) -> Iterator[Shot]:
-        return (read_shot(path) for path in self.paths)
 
 
 # --- the command ---------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from inference.nano.model import Nano
 from inference.nano.weights import save
 from inference.sam4d.runtime import best_runtime
 from inference.training.frames_stage import Sums, step_loss
-from inference.training.settings import Schedule, Stage, Training, as_plain, read_training
+from inference.training.settings import Schedule, Stage, Training, read_training
 from inference.training.shots import Shots
 
 SAVE_EVERY_S = 120.0
@@ -104,8 +104,7 @@ def take_step(run: Run, shots: Shots, place: Place, folder: Path, precision: tor
     stage, within = found
     random = np.random.default_rng([run.training.seed, place.rank, run.step])
     run.model.train()
-    loss, sums = step_loss(run.model, shots, stage.frames, random,
-                           device=torch.device("cpu"), precision=precision)  # fmt: skip
+    loss, sums = step_loss(run.model, shots, stage.frames, random, precision=precision)
     if not bool(torch.isfinite(loss.detach())):
         path = folder / f"diverged-{run.step}-{place.rank}.pt"
         torch.save({"model": run.model.state_dict(), "step": run.step, "rank": place.rank,
@@ -165,7 +164,7 @@ def save_checkpoint(run: Run, path: Path) -> None:
     aside = path.with_suffix(".new")
     torch.save(
         {
-            "training": as_plain(run.training), "step": run.step, "sums": run.sums.of,
+            "training": asdict(run.training), "step": run.step, "sums": run.sums.of,
             "model": run.model.state_dict(), "average": run.average,
             "optimiser": run.optimiser.state_dict(),
         },
@@ -177,7 +176,7 @@ def save_checkpoint(run: Run, path: Path) -> None:
 def load_checkpoint(run: Run, path: Path) -> None:
     """Raises ValueError for a checkpoint of another config, with the first difference."""
     held = torch.load(path, map_location="cpu", weights_only=True)
-    difference = _difference(held["training"], as_plain(run.training))
+    difference = _difference(held["training"], asdict(run.training))
     if difference:
         raise ValueError(
             f"{path} was made with another config: {difference}. Give another --out, or the config "

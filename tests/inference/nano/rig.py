@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -10,8 +11,9 @@ import torch
 from inference.geometric.frames import OpenScene, PreparedFrame
 from inference.nano.config import NanoConfig
 from inference.nano.glance import glance_at_picture, glance_at_sweep, sector
-from inference.nano.hints import Glances
+from inference.nano.hints import Glances, Hints, hints_of, meant_by
 from inference.nano.model import Nano
+from inference.prompts import Prompt
 from inference.scene import Scene
 from inference.world.drive import make_drive
 
@@ -57,6 +59,10 @@ def glances(camera: str | None = "FRONT", first: int = 64) -> Glances:
     assert whole is not None
     picture = None if camera is None else pictures[camera]
     return Glances(frame, picture, sector(whole, first, SMALL.sector))
+
+
+def shown(view: Glances, prompts: Sequence[Prompt]) -> Hints:
+    return hints_of(view, prompts, meant_by(view.prepared, prompts))
 
 
 def small_model(seed: int = 0) -> Nano:

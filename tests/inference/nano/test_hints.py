@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from inference.nano.hints import Kind, as_arrays, guessed, hints_of
+from inference.nano.hints import Kind, as_arrays, guessed
 from inference.prompts import BoxPrompt, MaskPrompt, PointPrompt
 from inference.training.lessons import View
-from tests.inference.nano.rig import SMALL, glances, gold
+from tests.inference.nano.rig import SMALL, glances, gold, shown
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_a_click_in_the_cloud_is_the_point_that_was_clicked(view):
     inside = index[view.sweep.cell_of[index] >= 0]
     place = view.prepared.cloud.points[inside[len(inside) // 2]]
 
-    hints = hints_of(view, [PointPrompt("TOP", tuple(map(float, place)))], SMALL)
+    hints = shown(view, [PointPrompt("TOP", tuple(map(float, place)))])
 
     (hint,) = hints.points
     assert (hint.kind, hint.known, hint.in_cloud) == (Kind.POSITIVE, True, True)
@@ -45,7 +45,7 @@ def test_a_click_in_the_cloud_is_the_point_that_was_clicked(view):
 def test_a_click_in_a_picture_stays_where_it_was_made_and_gets_a_place(view):
     u, v = pixel_of(seen_car(view))
 
-    (hint,) = hints_of(view, [PointPrompt("FRONT", (u, v), positive=False)], SMALL).points
+    (hint,) = shown(view, [PointPrompt("FRONT", (u, v), positive=False)]).points
 
     assert hint.kind == Kind.NEGATIVE
     assert not hint.in_cloud
@@ -53,7 +53,7 @@ def test_a_click_in_a_picture_stays_where_it_was_made_and_gets_a_place(view):
 
 
 def test_a_click_in_another_camera_says_nothing_of_this_pictures_pixels(view):
-    (hint,) = hints_of(view, [PointPrompt("FRONT_LEFT", (5.0, 5.0))], SMALL).points
+    (hint,) = shown(view, [PointPrompt("FRONT_LEFT", (5.0, 5.0))]).points
 
     assert hint.share is None or hint.known  # only a place in 3D could be seen here, too
 
@@ -61,7 +61,7 @@ def test_a_click_in_another_camera_says_nothing_of_this_pictures_pixels(view):
 def test_a_box_has_a_middle_and_two_corners(view):
     prompt = BoxPrompt("FRONT", (24.0, 16.0), (48.0, 48.0))
 
-    hints = hints_of(view, [prompt], SMALL)
+    hints = shown(view, [prompt])
 
     assert [hint.kind for hint in hints.points] == [Kind.MIDDLE, Kind.LOW_CORNER, Kind.HIGH_CORNER]
     assert hints.points[1].share == pytest.approx((0.25, 0.25))
@@ -75,7 +75,7 @@ def test_a_mask_becomes_a_map_and_a_point_inside_it(view):
     mask = np.zeros((64, 96), bool)
     mask[20:40, 30:60] = True
 
-    hints = hints_of(view, [MaskPrompt("FRONT", mask.ravel())], SMALL)
+    hints = shown(view, [MaskPrompt("FRONT", mask.ravel())])
 
     assert (hints.picture_given[5:10, 8:15] == 1).all()
     assert (hints.picture_given[:5] == -1).all()
@@ -103,7 +103,7 @@ def test_the_window_holds_the_centre_even_over_the_seam():
 def test_mirroring_twice_changes_nothing(view):
     u, v = pixel_of(seen_car(view))
     prompts = [PointPrompt("FRONT", (u, v)), BoxPrompt("FRONT", (10.0, 10.0), (50.0, 40.0))]
-    arrays = as_arrays(view, hints_of(view, prompts, SMALL), SMALL)
+    arrays = as_arrays(view, shown(view, prompts), SMALL)
     drawn = View(None, view, [], True, SMALL)
 
     once = drawn.turned(arrays)

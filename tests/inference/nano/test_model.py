@@ -6,17 +6,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from inference.nano.decoder import asked_of  # noqa: E402
-from inference.nano.hints import as_arrays, hints_of  # noqa: E402
+from inference.nano.hints import as_arrays  # noqa: E402
 from inference.nano.model import Nano, looked_of  # noqa: E402
 from inference.prompts import PointPrompt  # noqa: E402
-from tests.inference.nano.rig import SMALL, glances, small_model  # noqa: E402
+from tests.inference.nano.rig import SMALL, glances, shown, small_model  # noqa: E402
 
 
 def arrays_at(view, *pixels):
-    return [
-        as_arrays(view, hints_of(view, [PointPrompt("FRONT", pixel)], SMALL), SMALL)
-        for pixel in pixels
-    ]
+    return [as_arrays(view, shown(view, [PointPrompt("FRONT", pixel)]), SMALL) for pixel in pixels]
 
 
 def logits(model, view, arrays, frames=None):
