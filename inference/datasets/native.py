@@ -12,16 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from inference.datasets import native_layout as layout
-from inference.geometry import Intrinsics, NotRigid, check_rigid
 from inference.masks import BadRuns, decode_runs
 from inference.scene import (
     BadScene,
-    Calibration,
     CuboidLabel,
-    Float64Array,
     Frame,
     FrameLabels,
     Frames,
@@ -29,9 +24,7 @@ from inference.scene import (
     MaskLabel,
     RectangleLabel,
     Scene,
-    Sensor,
     SensorKind,
-    ShutterDirection,
     ShutterTimes,
     Sweep,
 )
@@ -72,9 +65,9 @@ def read_scene(path: Path) -> NativeScene:
         history = History(files, described)
         return NativeScene(
             name=described["name"],
-            sensors=[_sensor(sensor) for sensor in described["sensors"]],
+            sensors=[layout.sensor_of(sensor) for sensor in described["sensors"]],
             frames=_Frames(files, described, history),
-            source_from_world=_matrix(described["source_from_world"], "source_from_world"),
+            source_from_world=layout.rigid_of(described["source_from_world"], "source_from_world"),
             facts=dict(described["facts"]),
             history=history,
         )
@@ -172,7 +165,9 @@ class _Frames(Frames):
             return Frame(
                 index=index,
                 timestamp_us=int(row["timestamp_us"]),
-                world_from_ego=_matrix(row["world_from_ego"], f"frame {index}, world_from_ego"),
+                world_from_ego=layout.rigid_of(
+                    row["world_from_ego"], f"frame {index}, world_from_ego"
+                ),
                 images=images,
                 sweeps=sweeps,
                 labels=self._labels(index, row["readings"]),
@@ -312,27 +307,12 @@ def _by_frame(rows: list[Box]) -> dict[int, list[Box]]:
     return frames
 
 
-def _sensor(described: dict[str, Any]) -> Sensor:
-    lens = described["intrinsics"]
-    what = f"sensor {described['name']}, ego_from_sensor"
-    return Sensor(
-        name=described["name"],
-        kind=SensorKind(described["kind"]),
-        calibration=Calibration(
-            ego_from_sensor=_matrix(described["ego_from_sensor"], what),
-            intrinsics=Intrinsics(**lens) if lens else None,
-            shutter_direction=ShutterDirection(described["shutter_direction"]),
-            beam_elevations=tuple(described["beam_elevations"]),
-        ),
-    )
-
-
 def _image(encoded: bytes, facts: dict[str, Any]) -> Image:
     pose, shutter = facts["world_from_ego"], facts["shutter"]
     return Image(
         encoded=encoded,
         timestamp_us=facts["timestamp_us"],
-        world_from_ego=_matrix(pose, "an image's world_from_ego") if pose else None,
+        world_from_ego=layout.rigid_of(pose, "an image's world_from_ego") if pose else None,
         shutter=_shutter(shutter) if shutter else None,
     )
 
@@ -356,13 +336,6 @@ def _mask(row: layout.HistoricMask, size: int) -> Any:
             file=layout.MASKS,
             record=row.frame,
         ) from error
-
-
-def _matrix(values: list[float], what: str) -> Float64Array:
-    matrix = np.array(values, dtype=np.float64)
-    if matrix.size != 16:
-        raise NotRigid(f"{what}: expected 16 numbers, got {matrix.size}")
-    return check_rigid(matrix.reshape(4, 4), what=what)
 
 
 def _broken(name: str, error: Exception, record: int | None = None) -> BadScene:

@@ -17,14 +17,22 @@ every earlier state of the labels can be read back.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inference.scene import BadScene, Sweep
+from inference.geometry import FloatArray, Intrinsics, NotRigid, check_rigid
+from inference.scene import (
+    BadScene,
+    Calibration,
+    Sensor,
+    SensorKind,
+    ShutterDirection,
+    Sweep,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -122,6 +130,44 @@ def image_extension(encoded: bytes) -> str:
     if encoded.startswith(b"\x89PNG"):
         return "png"
     raise BadScene(f"an image is neither JPEG nor PNG: it starts with {encoded[:4]!r}")
+
+
+def sensor_record(sensor: Sensor) -> dict[str, Any]:
+    """What JSON can hold."""
+    calibration = sensor.calibration
+    lens = calibration.intrinsics
+    return {
+        "name": sensor.name,
+        "kind": sensor.kind.value,
+        "ego_from_sensor": calibration.ego_from_sensor.ravel().tolist(),
+        "intrinsics": None if lens is None else asdict(lens),
+        "shutter_direction": calibration.shutter_direction.value,
+        "beam_elevations": list(calibration.beam_elevations),
+    }
+
+
+def sensor_of(described: Mapping[str, Any]) -> Sensor:
+    """The way back. Raises KeyError, TypeError or ValueError for what `sensor_record` did not make."""
+    lens = described["intrinsics"]
+    what = f"sensor {described['name']}, ego_from_sensor"
+    return Sensor(
+        name=described["name"],
+        kind=SensorKind(described["kind"]),
+        calibration=Calibration(
+            ego_from_sensor=rigid_of(described["ego_from_sensor"], what),
+            intrinsics=Intrinsics(**lens) if lens else None,
+            shutter_direction=ShutterDirection(described["shutter_direction"]),
+            beam_elevations=tuple(described["beam_elevations"]),
+        ),
+    )
+
+
+def rigid_of(values: Sequence[float], what: str) -> FloatArray:
+    """[4, 4] of 16 numbers. Raises NotRigid."""
+    matrix = np.array(values, dtype=np.float64)
+    if matrix.size != 16:
+        raise NotRigid(f"{what}: expected 16 numbers, got {matrix.size}")
+    return check_rigid(matrix.reshape(4, 4), what=what)
 
 
 def mask_schema() -> pyarrow.Schema:

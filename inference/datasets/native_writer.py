@@ -7,14 +7,14 @@ gives the same frames and labels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from inference.datasets import native_layout as layout
 from inference.masks import encode_runs
-from inference.scene import Frame, Scene, Sensor, SensorKind
+from inference.scene import Frame, Scene, SensorKind
 
 # Spread over the colour circle by the golden angle, so that neighbours in the list differ.
 _TURN_DEG = 137.508
@@ -138,25 +138,12 @@ def _described(scene: Scene, frames: list[dict[str, Any]], tracks: _Tracks) -> d
         "next_track": len(tracks.rows) + 1,
         "has_readings": True,
         "source_from_world": scene.source_from_world.ravel().tolist(),
-        "sensors": [_sensor(sensor) for sensor in scene.sensors],
+        "sensors": [layout.sensor_record(sensor) for sensor in scene.sensors],
         "label_classes": [
             {"name": name, "colour": _colour(place), "is_stuff": is_stuff, "position": place}
             for place, (name, is_stuff) in enumerate(sorted(classes.items()))
         ],
         "frames": frames,
-    }
-
-
-def _sensor(sensor: Sensor) -> Mapping[str, Any]:
-    calibration = sensor.calibration
-    lens = calibration.intrinsics
-    return {
-        "name": sensor.name,
-        "kind": sensor.kind.value,
-        "ego_from_sensor": calibration.ego_from_sensor.ravel().tolist(),
-        "intrinsics": None if lens is None else asdict(lens),
-        "shutter_direction": calibration.shutter_direction.value,
-        "beam_elevations": list(calibration.beam_elevations),
     }
 
 

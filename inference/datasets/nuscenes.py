@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from inference.datasets.files import broken, check_size, file_within
 from inference.geometry import (
     FloatArray,
     Intrinsics,
@@ -63,7 +64,7 @@ def read_scene(path: Path) -> Scene:
             facts={"origin": "nuScenes", "description": str(drive.scene.get("description", ""))},
         )
     except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
-        raise _broken(path.name, error) from error
+        raise broken(path.name, error) from error
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,7 @@ class _Drive:
 
     def read(self, relative: str) -> bytes:
         """A file that the tables name: inside the data set, of a size we read."""
-        path = (self.root / relative).resolve()
-        if not path.is_relative_to(self.root.resolve()):
-            raise BadScene(f"the tables name {relative!r}, outside of the data set")
-        if not path.is_file():
-            raise BadScene(f"{relative} is missing", file=relative)
-        if path.stat().st_size > _MAX_BYTES:
-            raise BadScene(f"{relative} is larger than {_MAX_BYTES} bytes", file=relative)
+        path = file_within(self.root, relative, most_bytes=_MAX_BYTES, named_by="the tables name")
         return path.read_bytes()
 
 
@@ -175,7 +170,7 @@ class _Frames(Frames):
         try:
             return self._frame(index, self._drive.samples[index])
         except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
-            raise _broken(f"frame {index}", error, index) from error
+            raise broken(f"frame {index}", error, index) from error
 
     def _frame(self, index: int, sample: Record) -> Frame:
         drive = self._drive
@@ -281,16 +276,8 @@ def _pose(record: Record) -> FloatArray:
 def _table(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise BadScene(f"{path.parent.name}/{path.name} is missing", file=path.name)
-    if path.stat().st_size > _MAX_BYTES:
-        raise BadScene(f"{path.name} is larger than {_MAX_BYTES} bytes", file=path.name)
+    check_size(path, _MAX_BYTES)
     found = json.loads(path.read_bytes())
     if not isinstance(found, list):
         raise BadScene(f"{path.name} is no table of records", file=path.name)
     return found
-
-
-def _broken(name: str, error: Exception, record: int | None = None) -> BadScene:
-    if isinstance(error, BadScene):
-        return error
-    reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    return BadScene(f"{name}: {reason}", file=name, record=record)

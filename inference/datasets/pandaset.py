@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
+from inference.datasets.files import broken, check_size
 from inference.datasets.plain_pickle import BadPickle, Column, load_table
 from inference.datasets.sensor_origin import find_beams, find_origin
 from inference.geometry import (
@@ -69,7 +70,7 @@ def read_scene(path: Path) -> Scene:
         problems: list[Problem] = []
         sensors = [*_cameras(drive), *_lidars(drive, problems)]
     except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
-        raise _broken(path.name, error) from error
+        raise broken(path.name, error) from error
     return Scene(
         name=f"pandaset-{path.name}",
         sensors=sensors,
@@ -194,7 +195,7 @@ class _Frames(Frames):
         try:
             return self._frame(index)
         except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
-            raise _broken(f"frame {index}", error, index) from error
+            raise broken(f"frame {index}", error, index) from error
 
     def _frame(self, index: int) -> Frame:
         drive = self._drive
@@ -321,8 +322,7 @@ def _pose(described: Mapping[str, Any]) -> FloatArray:
 
 
 def _read(path: Path) -> bytes:
-    if path.stat().st_size > _MAX_BYTES:
-        raise BadScene(f"{path.name} is larger than {_MAX_BYTES} bytes", file=path.name)
+    check_size(path, _MAX_BYTES)
     return path.read_bytes()
 
 
@@ -339,10 +339,3 @@ def _table(path: Path) -> dict[str, Column]:
             return load_table(opened.read(_MAX_BYTES))
     except (BadPickle, EOFError) as error:
         raise BadScene(f"{path.parent.name}/{path.name}: {error}", file=path.name) from error
-
-
-def _broken(name: str, error: Exception, record: int | None = None) -> BadScene:
-    if isinstance(error, BadScene):
-        return error
-    reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    return BadScene(f"{name}: {reason}", file=name, record=record)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
+from inference.datasets.files import broken, check_size, file_within
 from inference.datasets.plain_pickle import BadPickle, load_plain
 from inference.geometry import Intrinsics, check_rigid, inverse
 from inference.masks import BadRuns, BoolArray, mask_from_coco
@@ -66,7 +67,7 @@ def read_scene(path: Path) -> Scene:
             source_from_world=layout.source_from_world,
         )
     except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
-        raise _broken(meta_file.name, error) from error
+        raise broken(meta_file.name, error) from error
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,9 @@ class _Layout:
 
     def file(self, relative: str) -> Path:
         """A file that the meta data names: inside the data set, of a size we read."""
-        path = (self.root / relative).resolve()
-        if not path.is_relative_to(self.root.resolve()):
-            raise BadScene(f"the meta data names {relative!r}, outside of the data set")
-        if not path.is_file():
-            raise BadScene(f"{relative} is missing", file=relative)
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise BadScene(f"{relative} is larger than {MAX_FILE_BYTES} bytes", file=relative)
-        return path
+        return file_within(
+            self.root, relative, most_bytes=MAX_FILE_BYTES, named_by="the meta data names"
+        )
 
 
 def _meta_file(path: Path) -> Path:
@@ -112,13 +108,12 @@ def _meta_file(path: Path) -> Path:
 def _read_meta(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise BadScene(f"{file} does not exist", file=file.name)
-    if file.stat().st_size > MAX_FILE_BYTES:
-        raise BadScene(f"{file.name} is larger than {MAX_FILE_BYTES} bytes", file=file.name)
+    check_size(file, MAX_FILE_BYTES)
     data = file.read_bytes()
     try:
         meta = json.loads(data) if file.suffix == ".json" else load_plain(data)
     except (BadPickle, ValueError) as error:
-        raise _broken(file.name, error) from error
+        raise broken(file.name, error) from error
     if not isinstance(meta, dict):
         raise BadScene(f"{file.name}: is a {type(meta).__name__}, not a dictionary", file=file.name)
     return meta
@@ -170,7 +165,7 @@ class _Frames(Frames):
         try:
             return self._frame(index, row)
         except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
-            raise _broken(f"frame {index}", error, index) from error
+            raise broken(f"frame {index}", error, index) from error
 
     def _frame(self, index: int, row: Mapping[str, Any]) -> Frame:
         cloud = str(row["path"]["pcd"])
@@ -283,10 +278,3 @@ def _cloud(layout: _Layout, relative: str) -> tuple[Any, Any, Any]:
 
 def _pose(values: Any, what: str) -> Float64Array:
     return check_rigid(values, what=what)
-
-
-def _broken(name: str, error: Exception, record: int | None = None) -> BadScene:
-    if isinstance(error, BadScene):
-        return error
-    reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    return BadScene(f"{name}: {reason}", file=name, record=record)

@@ -16,7 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,13 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from inference.datasets.native_layout import sensor_of, sensor_record
 from inference.geometric.frames import Cloud, PreparedFrame, merged_cloud
 from inference.geometric.projection import Surface, View
-from inference.geometry import Intrinsics
-from inference.scene import Calibration, Frame, Image, Scene, Sensor, SensorKind
+from inference.scene import Frame, Image, Scene, Sensor, SensorKind
 
 Ids = npt.NDArray[np.int32]
-VERSION = 1  # of the files; a file of another one is made again
+VERSION = 2  # of the files; a file of another one has to be rendered again
 _CLOUD = ("points", "height_m", "is_ground", "cluster", "range_m", "row")
 _VIEW = ("point", "pixels", "depth_m", "is_real", "reach_px", "owner", "gap")
 
@@ -124,7 +124,7 @@ def _arrays(drive: Scene, index: int) -> dict[str, npt.NDArray[Any]]:
         "index": index,
         "timestamp_us": frame.timestamp_us,
         "image_us": [frame.images[camera.name].timestamp_us for camera in drive.cameras],
-        "sensors": [_sensor_facts(sensor) for sensor in drive.sensors],
+        "sensors": [sensor_record(sensor) for sensor in drive.sensors],
         "parts": {name: [part.start, part.stop] for name, part in cloud.part_of.items()},
         "gold": {
             n: [frames.gold[n].label_class, frames.gold[n].is_stuff] for n in sorted(shown - {0})
@@ -132,18 +132,6 @@ def _arrays(drive: Scene, index: int) -> dict[str, npt.NDArray[Any]]:
     }
     out["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     return out
-
-
-def _sensor_facts(sensor: Sensor) -> dict[str, Any]:
-    calibration = sensor.calibration
-    lens = calibration.intrinsics
-    return {
-        "name": sensor.name,
-        "kind": sensor.kind.value,
-        "ego_from_sensor": calibration.ego_from_sensor.tolist(),
-        "intrinsics": None if lens is None else asdict(lens),
-        "beams": list(calibration.beam_elevations),
-    }
 
 
 def _packed(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -166,7 +154,7 @@ def read_shot(path: Path) -> Shot:
             raise ValueError(f"it is of version {facts['version']}, not {VERSION}")
     except (zstandard.ZstdError, KeyError, ValueError, OSError) as error:
         raise ValueError(f"{path} is no frame to learn from ({error}); render it again") from error
-    sensors = [_sensor(each) for each in facts["sensors"]]
+    sensors = [sensor_of(each) for each in facts["sensors"]]
     cameras = [sensor for sensor in sensors if sensor.kind is SensorKind.CAMERA]
     images = {
         camera.name: Image(
@@ -187,16 +175,6 @@ def read_shot(path: Path) -> Shot:
     }
     gold = {int(n): Gold(*each) for n, each in facts["gold"].items()}
     return Shot(prepared, ids, arrays["point_ids"].astype(np.int32), gold)
-
-
-def _sensor(facts: Mapping[str, Any]) -> Sensor:
-    lens = facts["intrinsics"]
-    calibration = Calibration(
-        np.array(facts["ego_from_sensor"]),
-        None if lens is None else Intrinsics(**lens),
-        beam_elevations=tuple(facts["beams"]),
-    )
-    return Sensor(facts["name"], SensorKind(facts["kind"]), calibration)
 
 
 def _cloud(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Cloud:
