@@ -74,7 +74,9 @@ def random_look(light: Light, random: Random) -> Look:
         light = replace(light, exposure=light.exposure * random.uniform(1.6, 3.2))
     elif name == "dim":
         light = replace(light, exposure=light.exposure * random.uniform(0.3, 0.6))
-    made_up = 0.0 if random.random() < 0.25 else random.uniform(0.1, 0.9)
+    # Few enough that edges between a thing's parts stay rarer than edges of things: with more, the
+    # second look of the small model learnt to distrust edges (docs/experiments.md).
+    made_up = 0.0 if random.random() < 0.5 else random.uniform(0.05, 0.4)
     return Look(name, light, wet, float(made_up), int(random.integers(55, 96)))
 
 
@@ -114,8 +116,8 @@ def painted(solids: Solids, share: float, paint: int, number: int | None = None)
     for each in np.unique(track):
         own = track == each
         place[own] = np.arange(own.sum())
-    # Things are dressed as a whole as often as part by part.
-    by_thing = _dice(paint, track, 0 * place, 1) < 0.5
+    # Most things are dressed as a whole.
+    by_thing = _dice(paint, track, 0 * place, 1) < 0.8
     place = np.where(by_thing, 0, place)
     dice = [_dice(paint, track, place, k) for k in range(2, 9)]
     kept = np.isin(solids.material, [int(each) for each in _KEPT])
