@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
 from inference.geometric.frames import Cloud, PreparedFrame
+from inference.geometry import distances
 from inference.prompts import BoxPrompt, MaskPrompt, PointPrompt, Prompt
 from inference.scene import SensorKind
 
@@ -85,7 +86,7 @@ def _click_points(cloud: Cloud, prompt: PointPrompt, asked: Asked) -> None:
     points = cloud.points[part]
     if not len(points):
         return
-    distance = np.linalg.norm(points - np.array(prompt.position, np.float32), axis=1)
+    distance = distances(points, np.array(prompt.position, np.float32))
     nearest = int(distance.argmin())
     (asked.positive if prompt.positive else asked.negative).append(part.start + nearest)
 
@@ -153,7 +154,7 @@ def _middle_of(cloud: Cloud, start: BoolArray, but_not: Sequence[int]) -> int:
     if not len(index):
         return int(np.flatnonzero(start)[0])
     middle = np.median(cloud.points[index], axis=0)
-    return int(index[np.linalg.norm(cloud.points[index] - middle, axis=1).argmin()])
+    return int(index[distances(cloud.points[index], middle).argmin()])
 
 
 def with_other_sensors(cloud: Cloud, given: BoolArray) -> BoolArray:
@@ -178,7 +179,7 @@ def _cluster_near(cloud: Cloud, index: int) -> int:
     number = int(cloud.cluster[index])
     if number >= 0 or cloud.height_m[index] < 0.08:
         return number
-    distance = np.linalg.norm(cloud.points - cloud.points[index], axis=1)
+    distance = distances(cloud.points, cloud.points[index])
     distance[cloud.cluster < 0] = np.inf
     nearest = int(distance.argmin())
     return int(cloud.cluster[nearest]) if distance[nearest] < _CLICK_REACH_M else -1
@@ -223,9 +224,7 @@ def _walked(points: npt.NDArray[np.float32], seeds: list[int]) -> Int32Array:
 
 def ground_patch(cloud: Cloud, index: int) -> BoolArray:
     """[N] the ground that can be reached from a point without a kerb's step; cells of 0.5 m."""
-    near = cloud.is_ground & (
-        np.linalg.norm(cloud.points - cloud.points[index], axis=1) < _PATCH_REACH_M
-    )
+    near = cloud.is_ground & (distances(cloud.points, cloud.points[index]) < _PATCH_REACH_M)
     near[index] = True
     at = np.flatnonzero(near)
     cell = np.floor(cloud.points[at, :2] / 0.5).astype(np.int64)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -188,15 +189,11 @@ class Decoder(nn.Module):
 
     def _cut(self, maps: Tensor, asked: Asked, stride: int) -> Tensor:
         """[F, c, r, columns / stride] -> [B, c, r, window / stride], each object's own columns."""
-        size = self.config.window // stride
-        twice = torch.cat([maps, maps[..., :size]], dim=-1)  # a window may reach over the seam
         starts = (asked.first_column // stride).tolist()
-        return torch.stack(
-            [
-                twice[frame, ..., start : start + size]
-                for frame, start in zip(asked.frame.tolist(), starts, strict=True)
-            ]
+        cut: Tensor = Windows.apply(
+            maps, asked.frame.tolist(), starts, self.config.window // stride
         )
+        return cut
 
     def _windowed(self, tokens: Tensor, shape: tuple[int, int], asked: Asked) -> Tensor:
         """[F, T, C] of the whole turn -> [B, T', C] of each window."""
@@ -290,6 +287,42 @@ class Decoder(nn.Module):
             metres = square.sqrt()
             bumps += [torch.exp(-metres / scale) for scale in _NEAR_M]
         return torch.cat([asked.sweep_maps, torch.stack(bumps, 1)], 1)
+
+
+class Windows(torch.autograd.Function):
+    """Some columns of some maps, [F, c, r, C] -> [B, c, r, size]; a window may reach over the seam.
+
+    Left to itself, autograd would make a gradient of a whole map for every window.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, maps: Tensor, frames: Sequence[int], starts: Sequence[int], size: int
+    ) -> Tensor:
+        ctx.shape, ctx.frames, ctx.starts = maps.shape, frames, starts
+        out = maps.new_empty(len(frames), *maps.shape[1:-1], size)
+        if maps.stride(1) == 1:  # as convolutions have it: sums of two layouts are slow
+            out = out.to(memory_format=torch.channels_last)
+        for row, (frame, start) in enumerate(zip(frames, starts, strict=True)):
+            for into, of in _pieces(start % maps.shape[-1], size, maps.shape[-1]):
+                out[row, ..., into] = maps[frame, ..., of]
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        (grad,) = grads
+        out = grad.new_zeros(ctx.shape)
+        for row, (frame, start) in enumerate(zip(ctx.frames, ctx.starts, strict=True)):
+            for into, of in _pieces(start % ctx.shape[-1], grad.shape[-1], ctx.shape[-1]):
+                out[frame, ..., of] += grad[row, ..., into]
+        return out, None, None, None
+
+
+def _pieces(start: int, size: int, columns: int) -> list[tuple[slice, slice]]:
+    """Where a window lies on a turn, in one piece or two: columns of the window, of the turn."""
+    before = min(size, columns - start)
+    first = (slice(0, before), slice(start, start + before))
+    return [first] if before == size else [first, (slice(before, size), slice(0, size - before))]
 
 
 class Head(nn.Module):

@@ -19,6 +19,7 @@ from inference.geometric.lifting import lifted, rejected
 from inference.geometric.predictor import outline_in, target_of
 from inference.geometric.selection import Asked as PromptsAsked
 from inference.geometric.selection import sorted_prompts
+from inference.geometry import distances
 from inference.nano.config import SWEEP_STRIDE, NanoConfig
 from inference.nano.glance import (
     UNKNOWN_M,
@@ -190,7 +191,7 @@ def _clicked_point(glances: Glances, prompt: PointPrompt, kind: Kind) -> Hint:
     place = np.array(prompt.position, np.float32)
     if part.stop == part.start:
         return at_place(glances, place, kind, in_cloud=True)
-    away = np.linalg.norm(cloud.points[part] - place, axis=1)
+    away = distances(cloud.points[part], place)
     index = part.start + int(away.argmin())
     return at_place(glances, cloud.points[index], kind, in_cloud=True, index=index)
 
@@ -234,7 +235,7 @@ def _middle(glances: Glances, target: BoolArray, kind: Kind) -> Hint:
     """The point of a target that is nearest to its median."""
     index = np.flatnonzero(target)
     points = glances.prepared.cloud.points[index]
-    nearest = index[np.linalg.norm(points - np.median(points, axis=0), axis=1).argmin()]
+    nearest = index[distances(points, np.median(points, axis=0)).argmin()]
     place = glances.prepared.cloud.points[nearest]
     return at_place(glances, place, kind, in_cloud=True, index=int(nearest))
 

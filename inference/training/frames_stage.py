@@ -1,13 +1,15 @@
 """The first stages: single frames, prompts in either modality, masks in both.
 
-A step draws some views, asks them all, corrects half of them once or twice, and learns from the last
-answers and from crops of their masks.
+A step's views are first prepared: drawn, asked, half of them corrected once or twice, their masks cut
+out close up. Nothing is learnt there, so that it can be done beside the learning, by other processes
+with weights of a moment ago. Then all of it is answered once more, to learn from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,13 +18,15 @@ from torch import Tensor
 from inference.nano.config import NanoConfig
 from inference.nano.decoder import Asked, Decoded, asked_of
 from inference.nano.hints import HintArrays
-from inference.nano.model import Nano, filled, looked_of
+from inference.nano.model import Looked, Nano, filled, looked_of
+from inference.sam4d.runtime import Runtime
 from inference.training.lessons import View, Wear, correct, draw_view
 from inference.training.losses import estimate_loss, is_there, mask_loss, overlap
 from inference.training.shots import Shots
 from inference.training.simulation import Mix
 
 Random = np.random.Generator
+D = TypeVar("D")
 
 
 @dataclass(frozen=True)
@@ -40,42 +44,112 @@ class FrameStage:
     wear: Wear = field(default_factory=Wear)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Lesson:
+    """Views of a step that see the same modalities, with all that is asked of them, and gold.
+
+    share: of the step's views.  in_picture: [B] whether an object was first shown there.
+    picture_gold: [B, h/4, w/4].  sweep_gold, sweep_valid: [B, R, window].  crops: [n, 12, S, S] and
+    crop_gold [n, S, S].
+    """
+
+    share: float
+    looked: Looked
+    asked: Asked
+    in_picture: Tensor
+    picture_gold: Tensor | None
+    sweep_gold: Tensor | None
+    sweep_valid: Tensor | None
+    crops: Tensor | None
+    crop_gold: Tensor | None
+
+    def on(self, device: torch.device) -> Lesson:
+        """There, and in float32 again."""
+        return _mapped(self, lambda x: _whole(x.to(device, non_blocking=True)))
+
+    def packed(self) -> Lesson:
+        """Half as large, to be sent to another process; places keep their precision."""
+        looked, asked = self.looked, self.asked
+        return replace(
+            self,
+            looked=replace(looked, pictures=_half(looked.pictures), sweeps=_half(looked.sweeps)),
+            asked=replace(
+                asked,
+                picture_maps=_half(asked.picture_maps),
+                sweep_maps=_half(asked.sweep_maps),
+            ),
+            picture_gold=_half(self.picture_gold),
+            sweep_gold=_half(self.sweep_gold),
+            sweep_valid=_half(self.sweep_valid),
+            crops=_half(self.crops),
+            crop_gold=_half(self.crop_gold),
+        )
+
+    def pin_memory(self) -> Lesson:
+        """What a DataLoader asks for, so that a GPU can fetch it while it works."""
+        return _mapped(self, lambda x: x.pin_memory())
+
+
+def _mapped(of: D, change: Any) -> D:
+    """A frozen dataclass of tensors, and of such dataclasses, with every tensor changed."""
+    changed: dict[str, Any] = {}
+    for each in fields(of):  # type: ignore[arg-type]
+        value = getattr(of, each.name)
+        if isinstance(value, Tensor):
+            changed[each.name] = change(value)
+        elif isinstance(value, Looked | Asked):
+            changed[each.name] = _mapped(value, change)
+    return replace(of, **changed)  # type: ignore[type-var]
+
+
+def _half(x: Tensor | None) -> Tensor | None:
+    return None if x is None else x.half()
+
+
+def _whole(x: Tensor) -> Tensor:
+    return x.float() if x.dtype == torch.float16 else x
+
+
 class Sums:
-    """By route: the sum of IoUs and how many."""
+    """By route: the sum of IoUs and how many, where the model is, until they are asked for."""
 
-    of: dict[str, list[float]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.of: dict[str, Tensor] = {}
 
-    def add(self, route: str, values: Tensor) -> None:
-        total = self.of.setdefault(route, [0.0, 0])
-        total[0] += float(values.sum())
-        total[1] += len(values)
+    def add(self, route: str, values: Tensor, counts: Tensor) -> None:
+        """values: [B], of which those count where counts [B] is 1."""
+        now = torch.stack([(values * counts).sum(), counts.sum()]).detach()
+        self.of[route] = self.of[route] + now if route in self.of else now
+
+    def means(self) -> dict[str, float]:
+        said = {route: both.tolist() for route, both in sorted(self.of.items())}
+        return {route: total / max(count, 1) for route, (total, count) in said.items()}
 
 
-def step_loss(
-    model: Nano, shots: Shots, stage: FrameStage, random: Random, *, precision: torch.dtype
-) -> tuple[Tensor, Sums]:
+# --- before learning -----------------------------------------------------------------------------
+
+
+def prepared(
+    model: Nano, shots: Shots, stage: FrameStage, random: Random, runtime: Runtime
+) -> list[Lesson]:
+    """What one step learns from. The model answers for the corrections and the crops."""
     views = draw_views(shots, model.config, stage, random)
     rounds = 0
     if random.random() < stage.corrected:
         rounds = 1 if random.random() < 0.6 else 2
-    sums = Sums()
-    total = torch.zeros(())
-    # Views of one step see the same modalities, so that they can be looked at together.
+    # Views that see the same modalities can be looked at together.
     groups: dict[tuple[bool, bool], list[View]] = {}
     for view in views:
         kind = (view.glances.picture is not None, view.glances.sweep is not None)
         groups.setdefault(kind, []).append(view)
-    for some in groups.values():
-        loss = _group_loss(model, some, rounds, stage, random, sums, precision)
-        total = total + loss * (len(some) / len(views))
-    return total, sums
-
-
-def rounding_to(precision: torch.dtype) -> torch.autocast:
-    """Around what may be computed in half precision; without effect for float32."""
-    rounds = precision != torch.float32
-    return torch.autocast("cpu", precision if rounds else None, enabled=rounds)
+    was_training = model.training
+    model.eval()
+    lessons = [
+        _lesson(model, some, rounds, stage, random, runtime, len(some) / len(views))
+        for some in groups.values()
+    ]
+    model.train(was_training)
+    return lessons
 
 
 def draw_views(shots: Shots, config: NanoConfig, stage: FrameStage, random: Random) -> list[View]:
@@ -90,39 +164,50 @@ def draw_views(shots: Shots, config: NanoConfig, stage: FrameStage, random: Rand
     return views
 
 
-def _group_loss(
-    model: Nano, views: Sequence[View], rounds: int, stage: FrameStage, random: Random, sums: Sums,
-    precision: torch.dtype,
-) -> Tensor:  # fmt: skip
-    with rounding_to(precision):
-        pairs = [view.looked() for view in views]
-        pictures = [picture for picture, _ in pairs if picture is not None]
-        sweeps = [sweep for _, sweep in pairs if sweep is not None]
-        looked = looked_of(pictures or None, sweeps or None)
-        picture, sweep = model.see(looked)
-        for _ in range(rounds):
-            with torch.no_grad():
-                arrays, asked = _asked(views)
-                answers = model.decode(asked, picture, sweep)
-            _correct_all(views, answers, arrays, stage, random)
+def _lesson(
+    model: Nano, views: Sequence[View], rounds: int, stage: FrameStage, random: Random,
+    runtime: Runtime, share: float,
+) -> Lesson:  # fmt: skip
+    pairs = [view.looked() for view in views]
+    pictures = [picture for picture, _ in pairs if picture is not None]
+    sweeps = [sweep for _, sweep in pairs if sweep is not None]
+    looked = looked_of(pictures or None, sweeps or None)
+    with runtime():
+        seen = model.see(_mapped(looked, lambda x: x.to(runtime.device)))
+    for _ in range(rounds):
         arrays, asked = _asked(views)
-        in_picture, in_sweep = model.decode(asked, picture, sweep)
-    loss = torch.zeros(())
-    first = ["C" if q.in_picture else "L" for view in views for q in view.questions]
-    if in_picture is not None:
-        gold = torch.from_numpy(np.concatenate([view.picture_gold() for view in views]))
-        loss = loss + _learn(in_picture, gold, None, first, "C", sums)
-        refined = _refined_loss(model, views, in_picture, stage, random, sums, precision)
-        loss = loss + refined
-    if in_sweep is not None:
-        golds, valids = zip(
-            *(view.sweep_gold(each) for view, each in zip(views, arrays, strict=True)), strict=True
-        )
-        rows = in_sweep.logits.shape[1]
-        gold = torch.from_numpy(np.concatenate([filled(each, rows, 1) for each in golds]))
-        valid = torch.from_numpy(np.concatenate([filled(each, rows, 1) for each in valids]))
-        loss = loss + _learn(in_sweep, gold, valid, first, "L", sums)
-    return loss
+        logits = _answers(model, asked, seen, runtime)
+        _correct_all(views, logits, arrays, stage, random)
+    arrays, asked = _asked(views)
+    crops, crop_golds = None, None
+    if pictures:
+        in_picture, _ = _answers(model, asked, seen, runtime)
+        assert in_picture is not None
+        crops, crop_golds = _crops(views, in_picture, stage, random)
+    sweep_gold, sweep_valid = _sweep_golds(views, arrays) if sweeps else (None, None)
+    return Lesson(
+        share,
+        looked,
+        asked,
+        torch.tensor([q.in_picture for view in views for q in view.questions]),
+        torch.from_numpy(np.concatenate([v.picture_gold() for v in views])) if pictures else None,
+        sweep_gold,
+        sweep_valid,
+        crops,
+        crop_golds,
+    )
+
+
+def _answers(
+    model: Nano, asked: Asked, seen: Any, runtime: Runtime
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Logits in pictures and in sweeps."""
+    with runtime():
+        answers = model.decode(_mapped(asked, lambda x: x.to(runtime.device)), *seen)
+    in_picture, in_sweep = (
+        None if each is None else each.logits.float().cpu().numpy() for each in answers
+    )
+    return in_picture, in_sweep
 
 
 def _asked(views: Sequence[View]) -> tuple[list[list[HintArrays]], Asked]:
@@ -146,59 +231,40 @@ def _with_rows(arrays: HintArrays, rows: int) -> HintArrays:
     return arrays if maps is None else replace(arrays, sweep_maps=filled(maps, rows, 1))
 
 
-def _learn(
-    decoded: Decoded,
-    gold: Tensor,
-    weights: Tensor | None,
-    first: Sequence[str],
-    to: str,
-    sums: Sums,
-) -> Tensor:
-    losses, ious = mask_loss(decoded.logits, gold, weights)
-    there = is_there(gold, weights)
-    losses = losses + estimate_loss(decoded.iou, decoded.seen, ious, there)
-    for letter in ("C", "L"):
-        rows = torch.tensor([each == letter for each in first]) & (there > 0)
-        if rows.any():
-            sums.add(f"{letter}→{to}", ious[rows])
-    return losses.mean()
+def _sweep_golds(
+    views: Sequence[View], arrays: Sequence[Sequence[HintArrays]]
+) -> tuple[Tensor, Tensor]:
+    golds, valids = zip(
+        *(view.sweep_gold(each) for view, each in zip(views, arrays, strict=True)), strict=True
+    )
+    rows = max(each.shape[1] for each in golds)
+    gold, valid = (
+        torch.from_numpy(np.concatenate([filled(each, rows, 1) for each in some]))
+        for some in (golds, valids)
+    )
+    return gold, valid
 
 
-def _refined_loss(
-    model: Nano, views: Sequence[View], decoded: Decoded, stage: FrameStage, random: Random,
-    sums: Sums, precision: torch.dtype,
-) -> Tensor:  # fmt: skip
-    logits = decoded.logits.detach().float().numpy()
+def _crops(
+    views: Sequence[View], logits: np.ndarray, stage: FrameStage, random: Random
+) -> tuple[Tensor | None, Tensor | None]:
     crops, golds, first = [], [], 0
     for view in views:
-        own = logits[first : first + len(view.questions)]
+        some, gold = view.crops(logits[first : first + len(view.questions)], random, stage.crops)
         first += len(view.questions)
-        some, drawn = view.crops(own, random, stage.crops)
         crops.append(some)
-        golds.append(drawn)
-    stacked = torch.from_numpy(np.concatenate(crops))
-    if not len(stacked):
-        return torch.zeros(())
-    gold = torch.from_numpy(np.concatenate(golds))
-    with rounding_to(precision):
-        refined, iou = model.refiner(stacked)
-    losses, ious = mask_loss(refined, gold)
-    there = is_there(gold)
-    losses = losses + estimate_loss(iou, torch.where(there > 0, 10.0, -10.0), ious, there)
-    coarse = overlap(stacked[:, 3], gold)
-    if (there > 0).any():
-        sums.add("crop", ious[there > 0])
-        sums.add("crop before", coarse[there > 0])
-    return losses.mean()
+        golds.append(gold)
+    joined = np.concatenate(crops)
+    if not len(joined):
+        return None, None
+    return torch.from_numpy(joined), torch.from_numpy(np.concatenate(golds))
 
 
 def _correct_all(
-    views: Sequence[View], answers: tuple[Decoded | None, Decoded | None],
+    views: Sequence[View], answers: tuple[np.ndarray | None, np.ndarray | None],
     arrays: Sequence[Sequence[HintArrays]], stage: FrameStage, random: Random,
 ) -> None:  # fmt: skip
-    in_picture, in_sweep = (
-        None if each is None else each.logits.float().numpy() for each in answers
-    )
+    in_picture, in_sweep = answers
     first = 0
     for view, some in zip(views, arrays, strict=True):
         rows = slice(first, first + len(view.questions))
@@ -209,3 +275,60 @@ def _correct_all(
             None if in_sweep is None else in_sweep[rows],
             some, stage.mix, random,
         )  # fmt: skip
+
+
+# --- learning ------------------------------------------------------------------------------------
+
+
+def lessons_loss(model: Nano, lessons: Sequence[Lesson], runtime: Runtime, sums: Sums) -> Tensor:
+    """The mean over a step's views."""
+    total = torch.zeros((), device=runtime.device)
+    for lesson in lessons:
+        total = total + lesson.share * _lesson_loss(model, lesson.on(runtime.device), runtime, sums)
+    return total
+
+
+def rounding(runtime: Runtime) -> torch.autocast:
+    """Around what may be computed in half precision; without effect for float32."""
+    rounds = runtime.precision != torch.float32
+    precision = runtime.precision if rounds else None
+    return torch.autocast(runtime.device.type, precision, enabled=rounds)
+
+
+def _lesson_loss(model: Nano, lesson: Lesson, runtime: Runtime, sums: Sums) -> Tensor:
+    with rounding(runtime):
+        in_picture, in_sweep = model.decode(lesson.asked, *model.see(lesson.looked))
+    loss = torch.zeros((), device=runtime.device)
+    if in_picture is not None:
+        assert lesson.picture_gold is not None
+        loss = loss + _mask_loss(in_picture, lesson.picture_gold, None, lesson, "C", sums)
+    if in_sweep is not None:
+        assert lesson.sweep_gold is not None
+        loss = loss + _mask_loss(in_sweep, lesson.sweep_gold, lesson.sweep_valid, lesson, "L", sums)
+    if lesson.crops is not None:
+        assert lesson.crop_gold is not None
+        loss = loss + _crop_loss(model, lesson.crops, lesson.crop_gold, runtime, sums)
+    return loss
+
+
+def _mask_loss(
+    decoded: Decoded, gold: Tensor, weights: Tensor | None, lesson: Lesson, to: str, sums: Sums
+) -> Tensor:
+    losses, ious = mask_loss(decoded.logits, gold, weights)
+    there = is_there(gold, weights)
+    losses = losses + estimate_loss(decoded.iou, decoded.seen, ious, there)
+    first = lesson.in_picture.float()
+    sums.add(f"C→{to}", ious, there * first)
+    sums.add(f"L→{to}", ious, there * (1 - first))
+    return losses.mean()
+
+
+def _crop_loss(model: Nano, crops: Tensor, gold: Tensor, runtime: Runtime, sums: Sums) -> Tensor:
+    with rounding(runtime):
+        refined, iou = model.refiner(crops)
+    losses, ious = mask_loss(refined, gold)
+    there = is_there(gold)
+    losses = losses + estimate_loss(iou, torch.where(there > 0, 10.0, -10.0), ious, there)
+    sums.add("crop", ious, there)
+    sums.add("crop before", overlap(crops[:, 3], gold), there)
+    return losses.mean()

@@ -47,6 +47,18 @@ class Training:
     clip: float = 2.0
     ema: float = 0.998
 
+    @property
+    def steps(self) -> int:
+        return sum(stage.schedule.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> tuple[Stage, int] | None:
+        """The stage of a step and how many of its steps lie behind; None after the last."""
+        for stage in self.stages:
+            if step < stage.schedule.steps:
+                return stage, step
+            step -= stage.schedule.steps
+        return None
+
 
 def read_training(name: str) -> Training:
     """name: of a file in `configs`, or a path. Raises ValueError with the key that is wrong."""

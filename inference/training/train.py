@@ -17,15 +17,16 @@ import argparse
 import csv
 import math
 import os
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Self
 
 import cv2
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -33,13 +34,15 @@ from torch.multiprocessing.spawn import spawn
 
 from inference.nano.model import Nano
 from inference.nano.weights import save
-from inference.sam4d.runtime import best_runtime
-from inference.training.frames_stage import Sums, step_loss
-from inference.training.settings import Schedule, Stage, Training, read_training
+from inference.sam4d.runtime import Runtime, best_runtime
+from inference.training.feed import Lessons, Snapshot, fed
+from inference.training.frames_stage import Lesson, Sums, lessons_loss
+from inference.training.settings import Schedule, Training, read_training
 from inference.training.shots import Shots
 
 SAVE_EVERY_S = 120.0
 REPORT_EVERY = 20  # steps
+SHOW_EVERY = 4  # steps after which the processes that prepare lessons get younger weights
 
 
 class Diverged(RuntimeError):
@@ -66,9 +69,11 @@ class Place:
     count: int = 1
 
 
-def begin(training: Training) -> Run:
+def begin(training: Training, device: torch.device | None = None) -> Run:
+    """device: where it learns; None: the CPU."""
     torch.manual_seed(training.seed)
     model = Nano(training.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(device)
     optimiser = torch.optim.AdamW(_groups(model, training.weight_decay), lr=1.0, betas=(0.9, 0.98))
     average = {name: value.clone() for name, value in model.state_dict().items()}
     return Run(training, model, average, optimiser)
@@ -81,15 +86,6 @@ def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
     return [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
 
 
-def stage_at(training: Training, step: int) -> tuple[Stage, int] | None:
-    """The stage of a step and how many of its steps lie behind; None after the last."""
-    for stage in training.stages:
-        if step < stage.schedule.steps:
-            return stage, step
-        step -= stage.schedule.steps
-    return None
-
-
 def rate_at(schedule: Schedule, step: int) -> float:
     warm = min(1.0, (step + 1) / max(schedule.warm_up, 1))
     share = (step / schedule.steps - schedule.flat) / (1 - schedule.flat)
@@ -97,14 +93,15 @@ def rate_at(schedule: Schedule, step: int) -> float:
     return schedule.rate * warm * (schedule.last + (1 - schedule.last) * fall)
 
 
-def take_step(run: Run, shots: Shots, place: Place, folder: Path, precision: torch.dtype) -> float:
-    """One step of the optimiser. Raises Diverged."""
-    found = stage_at(run.training, run.step)
+def take_step(
+    run: Run, lessons: Sequence[Lesson], place: Place, folder: Path, runtime: Runtime
+) -> Tensor:
+    """One step of the optimiser; returns its loss. Raises Diverged."""
+    found = run.training.stage_at(run.step)
     assert found is not None
     stage, within = found
-    random = np.random.default_rng([run.training.seed, place.rank, run.step])
     run.model.train()
-    loss, sums = step_loss(run.model, shots, stage.frames, random, precision=precision)
+    loss = lessons_loss(run.model, lessons, runtime, run.sums)
     if not bool(torch.isfinite(loss.detach())):
         path = folder / f"diverged-{run.step}-{place.rank}.pt"
         torch.save({"model": run.model.state_dict(), "step": run.step, "rank": place.rank,
@@ -122,11 +119,7 @@ def take_step(run: Run, shots: Shots, place: Place, folder: Path, precision: tor
     run.optimiser.step()
     _follow(run)
     run.step += 1
-    for route, (total, count) in sums.of.items():
-        kept = run.sums.of.setdefault(route, [0.0, 0])
-        kept[0] += total
-        kept[1] += count
-    return float(loss.detach())
+    return loss.detach()
 
 
 def _share_gradients(model: nn.Module, place: Place) -> None:
@@ -150,11 +143,10 @@ def _share_gradients(model: nn.Module, place: Place) -> None:
 def _follow(run: Run) -> None:
     """The averaged weights take a small step; fast at first, when there is little to average."""
     keep = min(run.training.ema, 1 - 1 / (1 + 0.2 * run.step))
-    for name, value in run.model.state_dict().items():
-        if value.is_floating_point():
-            run.average[name].mul_(keep).add_(value, alpha=1 - keep)
-        else:
-            run.average[name].copy_(value)
+    numbers = {n: v for n, v in run.model.state_dict().items() if v.is_floating_point()}
+    averaged = [run.average[name] for name in numbers]
+    torch._foreach_mul_(averaged, keep)
+    torch._foreach_add_(averaged, list(numbers.values()), alpha=1 - keep)
 
 
 # --- on disk -------------------------------------------------------------------------------------
@@ -164,7 +156,7 @@ def save_checkpoint(run: Run, path: Path) -> None:
     aside = path.with_suffix(".new")
     torch.save(
         {
-            "training": asdict(run.training), "step": run.step, "sums": run.sums.of,
+            "training": asdict(run.training), "step": run.step,
             "model": run.model.state_dict(), "average": run.average,
             "optimiser": run.optimiser.state_dict(),
         },
@@ -183,15 +175,21 @@ def load_checkpoint(run: Run, path: Path) -> None:
             "it was made with"
         )
     run.model.load_state_dict(held["model"])
-    run.average = held["average"]
+    _set_average(run, held["average"])
     run.optimiser.load_state_dict(held["optimiser"])
-    run.step, run.sums = held["step"], Sums(held["sums"])
+    run.step = held["step"]
+
+
+def _set_average(run: Run, average: Mapping[str, Tensor]) -> None:
+    for name, value in average.items():
+        run.average[name].copy_(value)
 
 
 def _difference(one: Any, other: Any, where: str = "") -> str | None:
-    """The first place where two plain configs differ, but for how long stages are."""
+    """The first place where two plain configs differ, but for how long stages are: a run may become
+    longer or shorter while it waits."""
     if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted(one.keys() | other.keys()):
+        for key in sorted((one.keys() | other.keys()) - {"steps"}):
             found = _difference(one.get(key), other.get(key), f"{where}.{key}".lstrip("."))
             if found:
                 return found
@@ -213,42 +211,76 @@ def train(asked: argparse.Namespace, place: Place) -> None:
     training = read_training(asked.config)
     folder: Path = asked.out
     folder.mkdir(parents=True, exist_ok=True)
-    run = begin(training)
+    runtime = _runtime(asked, place)
+    run = begin(training, runtime.device)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.is_file():
         load_checkpoint(run, checkpoint)
     elif asked.start is not None:
         _start_from(run, asked.start)
-    shots = Shots(asked.data)
-    precision = torch.float32 if asked.exact else best_runtime().precision
-    steps = sum(stage.schedule.steps for stage in training.stages)
-    began, first, saved, losses = time.monotonic(), run.step, time.monotonic(), []
-    while run.step < steps:
-        losses.append(take_step(run, shots, place, folder, precision))
-        if place.rank:
-            continue
-        if run.step % REPORT_EVERY == 0:
-            pace_s = (time.monotonic() - began) / (run.step - first)
-            _report(run, float(np.mean(losses)), pace_s, steps, folder)
-            losses, run.sums = [], Sums()
-        if time.monotonic() - saved > SAVE_EVERY_S:
-            save_checkpoint(run, checkpoint)
-            saved = time.monotonic()
+    snapshot = Snapshot(run.model) if asked.workers else None
+    lessons = Lessons(training, Shots(asked.data), place.rank, runtime, snapshot)
+    began, first, saved = 0.0, run.step + 1, time.monotonic()
+    losses: list[Tensor] = []
+    with _Stop() as stop:
+        for some in fed(lessons, run.model, run.step, asked.workers):
+            losses.append(take_step(run, some, place, folder, runtime))
+            if run.step == first:  # the first step waits until everything has started
+                began = time.monotonic()
+            if snapshot is not None and run.step % SHOW_EVERY == 0:
+                snapshot.write(run.model)
+            if not place.rank and run.step % REPORT_EVERY == 0:
+                pace_s = (time.monotonic() - began) / max(run.step - first, 1)
+                _report(run, float(torch.stack(losses).mean()), pace_s, folder)
+                losses, run.sums = [], Sums()
+            if not place.rank and (stop.asked or time.monotonic() - saved > SAVE_EVERY_S):
+                save_checkpoint(run, checkpoint)
+                saved = time.monotonic()
+            if stop.asked:
+                print(f"stopped after step {run.step} of {training.steps}; start it again to go on")
+                return
     if not place.rank:
         save_checkpoint(run, checkpoint)
         run.model.load_state_dict(run.average)
         save(run.model.eval(), folder / "weights.safetensors")
-        print(f"{steps} steps done; the weights are {folder / 'weights.safetensors'}")
+        print(f"{training.steps} steps done; the weights are {folder / 'weights.safetensors'}")
+
+
+class _Stop:
+    """Whether the process was asked to end (SIGTERM), so that it can save first."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGTERM, self._ask)
+        return self
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+
+def _runtime(asked: argparse.Namespace, place: Place) -> Runtime:
+    """A GPU where there is one: each of several processes its own."""
+    best = best_runtime()
+    device = best.device
+    if device.type == "cuda":
+        device = torch.device("cuda", place.rank % torch.cuda.device_count())
+        torch.cuda.set_device(device)
+    return Runtime(device, torch.float32 if asked.exact else best.precision)
 
 
 def _start_from(run: Run, path: Path) -> None:
     held = torch.load(path, map_location="cpu", weights_only=True)
     run.model.load_state_dict(held["average"])
-    run.average = held["average"]
+    _set_average(run, held["average"])
 
 
-def _report(run: Run, loss: float, pace_s: float, steps: int, folder: Path) -> None:
-    ious = {route: total / max(count, 1) for route, (total, count) in sorted(run.sums.of.items())}
+def _report(run: Run, loss: float, pace_s: float, folder: Path) -> None:
+    ious, steps = run.sums.means(), run.training.steps
     left_min = pace_s * (steps - run.step) / 60
     said = " ".join(f"{route} {iou:.3f}" for route, iou in ious.items())
     print(f"step {run.step}/{steps} loss {loss:.3f} {said} | {pace_s:.2f} s a step, "
@@ -268,10 +300,14 @@ ROUTES = ("C→C", "C→L", "L→C", "L→L", "crop", "crop before")
 
 def _join(rank: int, asked: argparse.Namespace, meeting: str) -> None:
     dist.init_process_group(
-        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=asked.processes
+        _backend(), init_method=f"file://{meeting}", rank=rank, world_size=asked.processes
     )
     train(asked, Place(rank, asked.processes))
     dist.destroy_process_group()
+
+
+def _backend() -> str:
+    return "nccl" if torch.cuda.is_available() else "gloo"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -282,12 +318,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="of a single process")
+    parser.add_argument("--workers", type=int, default=0,
+                        help="processes that prepare lessons beside a GPU: one for each core")  # fmt: skip
     parser.add_argument("--from", dest="start", type=Path, help="weights to begin with")
     parser.add_argument("--exact", action="store_true", help="float32 throughout")
     asked = parser.parse_args(arguments)
     try:
         if dist.is_torchelastic_launched():
-            dist.init_process_group("gloo")
+            dist.init_process_group(_backend())
             train(asked, Place(dist.get_rank(), dist.get_world_size()))
         elif asked.processes > 1:
             asked.out.mkdir(parents=True, exist_ok=True)

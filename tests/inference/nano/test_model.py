@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from inference.nano.decoder import asked_of  # noqa: E402
+from inference.nano.decoder import Windows, asked_of  # noqa: E402
 from inference.nano.hints import as_arrays  # noqa: E402
 from inference.nano.model import Nano, looked_of  # noqa: E402
 from inference.prompts import PointPrompt  # noqa: E402
@@ -109,3 +109,13 @@ def test_everything_can_learn():
     }
     # The decoder asks the second pair of its own tokens nothing yet (memory, issue 4).
     assert idle <= {"decoder.kinds.weight"}, idle
+
+
+def test_windows_are_columns_of_their_frame_and_learn_as_such():
+    maps = torch.randn(3, 2, 4, 32, dtype=torch.double, requires_grad=True)
+    frames, starts = [0, 2, 2, 1], [0, 8, 24, 28]  # the last two reach over the seam
+    columns = (torch.tensor(starts)[:, None] + torch.arange(16)) % 32
+    expected = maps[frames].gather(-1, columns[:, None, None].expand(4, 2, 4, -1))
+
+    assert torch.equal(Windows.apply(maps, frames, starts, 16), expected)
+    assert torch.autograd.gradcheck(lambda x: Windows.apply(x, frames, starts, 16), (maps,))

@@ -1,5 +1,6 @@
 """The loop: it learns, it goes on where it stopped, bit for bit, and it says why it will not."""
 
+import signal
 from argparse import Namespace
 from dataclasses import replace
 
@@ -7,7 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from inference.sam4d.runtime import Runtime  # noqa: E402
 from inference.training import train as loop  # noqa: E402
+from inference.training.feed import Lessons  # noqa: E402
 from inference.training.frames_stage import FrameStage  # noqa: E402
 from inference.training.settings import Schedule, Stage, Training, read_training  # noqa: E402
 from inference.training.shots import Plan, Shots, write_drive  # noqa: E402
@@ -25,10 +28,15 @@ def drives(tmp_path_factory):
     return folder
 
 
+EXACTLY = Runtime(torch.device("cpu"))
+
+
 def advance(run, shots, folder, until):
     losses = []
+    lessons = Lessons(run.training, shots, 0, EXACTLY)
     while run.step < until:
-        losses.append(loop.take_step(run, shots, loop.Place(), folder, torch.float32))
+        some = lessons.of(run.step, run.model)
+        losses.append(float(loop.take_step(run, some, loop.Place(), folder, EXACTLY)))
     return losses
 
 
@@ -62,6 +70,34 @@ def test_a_checkpoint_of_another_config_is_refused_with_the_difference(tmp_path)
         loop.load_checkpoint(other, tmp_path / "checkpoint.pt")
 
 
+def test_a_run_may_become_longer_while_it_waits(tmp_path):
+    loop.save_checkpoint(loop.begin(TRAINING), tmp_path / "checkpoint.pt")
+    longer = replace(TRAINING, stages=(replace(STAGE, schedule=Schedule(steps=9, warm_up=2)),))
+
+    loop.load_checkpoint(loop.begin(longer), tmp_path / "checkpoint.pt")
+
+
+def test_a_run_that_is_told_to_end_saves_first(drives, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "read_training", lambda name: TRAINING)
+    learn = loop.take_step
+
+    def stopped_after_two(run, *rest):
+        loss = learn(run, *rest)
+        if run.step == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return loss
+
+    monkeypatch.setattr(loop, "take_step", stopped_after_two)
+    asked = Namespace(config="x", data=drives, out=tmp_path, threads=1, start=None, exact=True,
+                      workers=0)  # fmt: skip
+
+    loop.train(asked, loop.Place())
+
+    assert "stopped after step 2 of 4" in capsys.readouterr().out
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_led_to_it(drives, tmp_path):
     run = loop.begin(TRAINING)
     with torch.no_grad():
@@ -69,7 +105,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_led_to_it(drives,
         run.model.decoder.sweep_head.prior.bias.fill_(float("nan"))
 
     with pytest.raises(loop.Diverged, match="the loss of step 0 is nan"):
-        loop.take_step(run, Shots(drives), loop.Place(), tmp_path, torch.float32)
+        advance(run, Shots(drives), tmp_path, 1)
 
     kept = torch.load(tmp_path / "diverged-0-0.pt", weights_only=True)
     assert (kept["step"], kept["rank"], kept["seed"]) == (0, 0, 3)
@@ -100,7 +136,7 @@ def test_the_command_trains_and_leaves_weights(drives, tmp_path, monkeypatch, ca
     monkeypatch.setattr(loop, "read_training", lambda name: TRAINING)
     monkeypatch.setattr(loop, "REPORT_EVERY", 2)
     asked = Namespace(config="x", data=drives, out=tmp_path, processes=1, threads=1, start=None,
-                      exact=True)  # fmt: skip
+                      exact=True, workers=0)  # fmt: skip
 
     loop.train(asked, loop.Place())
 
