@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,13 @@ def followed(
             yield _masks(step.prepared, step.target, step.fit)
 
 
-def steps(opened: OpenScene, known: Known, frames: Sequence[int]) -> Iterator[Step]:
+class Frames(Protocol):
+    """Whatever has prepared frames, by index."""
+
+    def prepared(self, frame: int, /) -> PreparedFrame: ...
+
+
+def steps(opened: Frames, known: Known, frames: Sequence[int]) -> Iterator[Step]:
     """Where one track is in each asked frame, before it is drawn."""
     sightings: dict[int, Sighting | None] = {}
     pictured: dict[int, Mapping[str, BoolArray]] = {}
@@ -102,7 +109,7 @@ def _neighbours(index: int, known: Known) -> list[int]:
 
 
 def _carried(
-    opened: OpenScene, prepared: PreparedFrame, known: Mapping[int, Mapping[str, BoolArray]]
+    opened: Frames, prepared: PreparedFrame, known: Mapping[int, Mapping[str, BoolArray]]
 ) -> tuple[list[MaskPrediction], Mapping[str, BoolArray]]:
     """Without points: each camera's own mask, moved along with its picture."""
     masks: dict[str, BoolArray] = {}

@@ -22,6 +22,9 @@ class NanoConfig:
     the one above it.  memory_layers: of the memory attention.
     refined_px: side of the crops in which masks in pictures are refined, a multiple of 8.
 
+    remembers: whether there are memories of followed objects (`memory`); weights that were not trained on
+    clips have none.
+
     What the ablations switch off: shared_places (UMPE: without, each modality has its own encoding
     of places), cross_modal (MCMA: without, no modality looks at the other before the decoder).
     """
@@ -42,5 +45,6 @@ class NanoConfig:
     memory_layers: int = 2
     refined_px: int = 112
     refiner_widths: tuple[int, int, int, int] = (16, 32, 64, 96)
+    remembers: bool = False
     shared_places: bool = True
     cross_modal: bool = True

@@ -82,13 +82,14 @@ def asked_of(arrays: Sequence[HintArrays], frames: Sequence[int]) -> Asked:
 class Seen:
     """One modality of F frames: features and where they are.
 
-    fine, middle: [F, c, ., .].  tokens: [F, T, W], fused.  places: [F, T, W].  xyz, known: [F, T, 3], [F, T].
-    shape: of the tokens.
+    fine, middle: [F, c, ., .].  tokens: [F, T, W], fused; plain: before they were.  places: [F, T, W].
+    xyz, known: [F, T, 3], [F, T].  shape: of the tokens.
     """
 
     fine: Tensor
     middle: Tensor
     tokens: Tensor
+    plain: Tensor
     places: Tensor
     xyz: Tensor
     known: Tensor
@@ -135,31 +136,42 @@ class Decoder(nn.Module):
         self.tells = Perceptron(width, 64, 2)
 
     def forward(
-        self, asked: Asked, places: Places, picture: Seen | None, sweep: SweepSeen | None
-    ) -> tuple[Decoded | None, Decoded | None]:
-        """The picture's answer and the sweep's."""
+        self, asked: Asked, places: Places, picture: Seen | None, sweep: SweepSeen | None,
+        own_tokens: tuple[Tensor | None, Tensor | None] = (None, None),
+    ) -> tuple[Decoded | None, Decoded | None]:  # fmt: skip
+        """The picture's answer and the sweep's.
+
+        own_tokens: [B, T, W] of the picture and of the sweep, where objects do not share their frame's.
+        """
+        in_picture, in_sweep = own_tokens
+        if picture is not None and in_picture is None:
+            in_picture = picture.tokens.index_select(0, asked.frame)
+        if sweep is not None and in_sweep is None:
+            in_sweep = sweep.tokens.index_select(0, asked.frame)
         parts, encodings = [], []
         if picture is not None:
+            assert in_picture is not None
             relations = self._relations(
                 asked, picture.xyz.index_select(0, asked.frame), picture.known.index_select(0, asked.frame),
                 _pooled(asked.picture_maps, (4, 4)),
             )  # fmt: skip
-            parts.append(
-                picture.tokens.index_select(0, asked.frame) + relations + self.modality.weight[0]
-            )
+            parts.append(in_picture + relations + self.modality.weight[0])
             encodings.append(picture.places.index_select(0, asked.frame))
         if sweep is not None:
-            chosen = [self._windowed(x, sweep.shape, asked)
-                      for x in (sweep.xyz, sweep.known[..., None], sweep.tokens, sweep.places)]  # fmt: skip
-            xyz, known, tokens, where = chosen
+            assert in_sweep is not None
+            xyz, known, where = (
+                self._windowed(x.index_select(0, asked.frame), sweep.shape, asked)
+                for x in (sweep.xyz, sweep.known[..., None], sweep.places)
+            )
+            tokens = self._windowed(in_sweep, sweep.shape, asked)
             maps = _pooled(asked.sweep_maps, SWEEP_STRIDE)
             relations = self._relations(asked, xyz, known[..., 0], maps)
             parts.append(tokens + relations + self.modality.weight[1])
             encodings.append(where)
         own = self.own_tokens.expand(len(asked.frame), -1, -1)
-        tokens = torch.cat([own, self._tokens(asked, places, picture, sweep)], dim=1)
+        shown = self._tokens(asked, places, picture, sweep, in_picture, in_sweep)
         answers, cells = self.transformer(
-            torch.cat(parts, dim=1), torch.cat(encodings, dim=1), tokens
+            torch.cat(parts, dim=1), torch.cat(encodings, dim=1), torch.cat([own, shown], dim=1)
         )
         split = list(cells.split([part.shape[1] for part in parts], dim=1))
         out: list[Decoded | None] = [None, None]
@@ -171,9 +183,10 @@ class Decoder(nn.Module):
             out[0] = self._decoded(logits, answers[:, 0], answers[:, 2])
         if sweep is not None:
             high, wide = sweep.shape[0], self.config.window // SWEEP_STRIDE[1]
-            fine = self._cut(sweep.fine, asked, 1)
-            middle = self._cut(sweep.middle, asked, 4)
-            cells_xyz = self._cut(sweep.cells_xyz.permute(0, 3, 1, 2), asked, 1)
+            frames = asked.frame.tolist()
+            fine = self._cut(sweep.fine, asked, 1, frames)
+            middle = self._cut(sweep.middle, asked, 4, frames)
+            cells_xyz = self._cut(sweep.cells_xyz.permute(0, 3, 1, 2), asked, 1, frames)
             logits = self.sweep_head(
                 _grid(split.pop(0), (high, wide)), middle, fine, answers[:, 1],
                 self._sweep_hints(asked, cells_xyz),
@@ -187,39 +200,42 @@ class Decoder(nn.Module):
 
     # --- windows of the range view ---------------------------------------------------------------
 
-    def _cut(self, maps: Tensor, asked: Asked, stride: int) -> Tensor:
-        """[F, c, r, columns / stride] -> [B, c, r, window / stride], each object's own columns."""
+    def _cut(self, maps: Tensor, asked: Asked, stride: int, frames: Sequence[int]) -> Tensor:
+        """[F, c, r, columns / stride] -> [B, c, r, window / stride], each object's own columns.
+
+        frames: of the objects, B of F.
+        """
         starts = (asked.first_column // stride).tolist()
-        cut: Tensor = Windows.apply(
-            maps, asked.frame.tolist(), starts, self.config.window // stride
-        )
+        cut: Tensor = Windows.apply(maps, frames, starts, self.config.window // stride)
         return cut
 
     def _windowed(self, tokens: Tensor, shape: tuple[int, int], asked: Asked) -> Tensor:
-        """[F, T, C] of the whole turn -> [B, T', C] of each window."""
-        cut = self._cut(_grid(tokens, shape), asked, SWEEP_STRIDE[1])
+        """[B, T, C] of the whole turn -> [B, T', C] of each object's window."""
+        each = range(len(asked.frame))
+        cut = self._cut(_grid(tokens, shape), asked, SWEEP_STRIDE[1], each)
         return cut.flatten(2).transpose(1, 2)
 
     # --- hints -----------------------------------------------------------------------------------
 
     def _tokens(
-        self, asked: Asked, places: Places, picture: Seen | None, sweep: SweepSeen | None
-    ) -> Tensor:
-        """[B, K, W]."""
+        self, asked: Asked, places: Places, picture: Seen | None, sweep: SweepSeen | None,
+        in_picture: Tensor | None, in_sweep: Tensor | None,
+    ) -> Tensor:  # fmt: skip
+        """[B, K, W].  in_picture, in_sweep: [B, T, W]."""
         out = places(asked.place, asked.known) + self.kinds(asked.kind)
         out = out + self.where_shown(asked.in_cloud.long())
         out = out + self.share_code(asked.share) * asked.has_share[..., None]
         if picture is not None:
-            grid = _grid(picture.tokens, picture.shape)
-            sampled = _sampled(grid.index_select(0, asked.frame), asked.share)
+            assert in_picture is not None
+            sampled = _sampled(_grid(in_picture, picture.shape), asked.share)
             out = out + self.from_picture(sampled) * asked.has_share[..., None]
         if sweep is not None:
-            grid = _grid(sweep.tokens, sweep.shape)
+            assert in_sweep is not None
             size = torch.tensor(SWEEP_STRIDE, device=asked.cell.device) * torch.tensor(
                 sweep.shape, device=asked.cell.device
             )
             share = ((asked.cell + 0.5) / size).flip(-1)
-            sampled = _sampled(grid.index_select(0, asked.frame), share)
+            sampled = _sampled(_grid(in_sweep, sweep.shape), share)
             out = out + self.from_sweep(sampled) * asked.has_cell[..., None]
         padding = self.kinds.weight[Kind.PADDING]
         return torch.where((asked.kind == Kind.PADDING)[..., None], padding, out)

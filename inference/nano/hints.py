@@ -150,10 +150,12 @@ def hints_of(glances: Glances, prompts: Sequence[Prompt], meant: Meant) -> Hints
     return hints
 
 
-def guessed(glances: Glances, target: BoolArray) -> Hints:
-    """Of an object that is followed: where its motion leads.  target: [N]."""
-    # Not yet GUESS: no weights were trained on clips.
-    return Hints([_middle(glances, target, Kind.MIDDLE)], target)
+def guessed(glances: Glances, target: BoolArray, kind: Kind) -> Hints:
+    """Of an object that is followed: where its motion leads.  target: [N] of which some are meant.
+
+    kind: GUESS, or MIDDLE for weights that were not trained on clips.
+    """
+    return Hints([_middle(glances, target, kind)], target)
 
 
 # --- points --------------------------------------------------------------------------------------

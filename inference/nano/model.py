@@ -19,6 +19,7 @@ from inference.nano.config import PICTURE_STRIDE, NanoConfig
 from inference.nano.decoder import Asked, Decoded, Decoder, Seen, SweepSeen
 from inference.nano.encoders import PictureEncoder, Places, ShareCode, SweepEncoder
 from inference.nano.glance import PictureGlance, SweepGlance
+from inference.nano.memory import Memories, MemoryEncoder, Recall
 from inference.nano.refiner import Refiner
 from inference.sam4d.memory import MemoryAttention
 
@@ -98,6 +99,7 @@ class Nano(nn.Module):
         self.modality = nn.Embedding(2, width)
         self.attention = MemoryAttention(width, config.hidden, config.memory_layers)
         self.no_memory = nn.Parameter(torch.zeros(1, 1, width))
+        self.memory_encoder = MemoryEncoder(width, config.hidden) if config.remembers else None
         self.decoder = Decoder(config)
         self.refiner = Refiner(config)
 
@@ -114,18 +116,51 @@ class Nano(nn.Module):
         if picture is None or sweep is None or not self.config.cross_modal:
             return picture, sweep
         return (
-            _with_tokens(picture, self._fused(picture, sweep)),
-            _with_tokens(sweep, self._fused(sweep, picture)),
+            _with_tokens(picture, self._fused(picture, sweep, None, None)),
+            _with_tokens(sweep, self._fused(sweep, picture, None, None)),
         )
 
-    def _fused(self, own: Seen, other: Seen) -> Tensor:
-        """MCMA on the frame itself: own tokens after a look at the other modality's."""
-        frames = len(own.tokens)
-        nothing = self.no_memory.expand(frames, -1, -1)
-        memory = torch.cat([nothing, other.tokens], dim=1)
-        places = torch.cat([torch.zeros_like(nothing), other.places], dim=1)
-        fused: Tensor = self.attention(own.tokens, own.places, memory, places)
+    def _fused(
+        self, own: Seen, other: Seen | None, frame: Tensor | None, recall: Recall | None
+    ) -> Tensor:
+        """MCMA: own tokens after a look at the other modality's and at what is remembered.
+
+        frame: [B] of each object; None: each frame for itself, and nothing is remembered.
+        """
+
+        def each(x: Tensor) -> Tensor:
+            return x if frame is None or len(x) == 1 else x.index_select(0, frame)
+
+        count = len(own.plain) if recall is None else len(recall.tokens)
+        nothing = self.no_memory.expand(count, -1, -1)
+        memory, places = [nothing], [torch.zeros_like(nothing)]
+        if other is not None and self.config.cross_modal:
+            memory.append(each(other.plain).expand(count, -1, -1))
+            places.append(each(other.places).expand(count, -1, -1))
+        if recall is not None:
+            assert self.memory_encoder is not None
+            there = (recall.age >= 0)[..., None]
+            aged = recall.tokens + self.memory_encoder.ages(recall.age.clamp(min=0))
+            memory.append(torch.where(there, aged, self.no_memory))
+            places.append(self.places(recall.xyz, recall.known) * there)
+        fused: Tensor = self.attention(
+            each(own.plain), each(own.places), torch.cat(memory, 1), torch.cat(places, 1)
+        )
         return fused
+
+    def remembered(
+        self, memories: Memories, picture: Seen | None, sweep: SweepSeen | None
+    ) -> Recall:
+        """What is kept of frames that were seen; their features are not learnt from."""
+        assert self.memory_encoder is not None
+        tokens = torch.cat([each.plain for each in (picture, sweep) if each is not None], dim=1)
+        features = tokens.detach()[memories.frame[..., None], memories.index]
+        encoded = self.memory_encoder(features, memories.share)
+        age = memories.age[..., None].expand(encoded.shape[:-1])
+        return Recall(
+            encoded.flatten(1, 2), memories.xyz.flatten(1, 2), memories.known.flatten(1, 2),
+            age.flatten(1, 2),
+        )  # fmt: skip
 
     def see_pictures(self, looked: Looked) -> Seen:
         assert looked.pictures is not None
@@ -135,7 +170,8 @@ class Nano(nn.Module):
         height, width = (size // PICTURE_STRIDE for size in self.config.picture_px)
         places = self.places(looked.picture_xyz, looked.picture_known)
         places = places + self._grid_code(height, width) + self.modality.weight[0]
-        return Seen(fine, middle, tokens.flatten(2).transpose(1, 2), places,
+        flat = tokens.flatten(2).transpose(1, 2)
+        return Seen(fine, middle, flat, flat, places,
                     looked.picture_xyz, looked.picture_known, (height, width))  # fmt: skip
 
     def _grid_code(self, height: int, width: int) -> Tensor:
@@ -164,14 +200,23 @@ class Nano(nn.Module):
         encode = self.own_places or self.places
         places = encode(looked.sweep_xyz, looked.sweep_known) + self.modality.weight[1]
         shape = (tokens.shape[-2], tokens.shape[-1])
-        return SweepSeen(fine, middle, tokens.flatten(2).transpose(1, 2), places,
+        flat = tokens.flatten(2).transpose(1, 2)
+        return SweepSeen(fine, middle, flat, flat, places,
                          looked.sweep_xyz, looked.sweep_known, shape, looked.cells_xyz)  # fmt: skip
 
     def decode(
-        self, asked: Asked, picture: Seen | None, sweep: SweepSeen | None
-    ) -> tuple[Decoded | None, Decoded | None]:
+        self, asked: Asked, picture: Seen | None, sweep: SweepSeen | None,
+        recall: Recall | None = None,
+    ) -> tuple[Decoded | None, Decoded | None]:  # fmt: skip
+        """recall: of the objects that are asked for, where they are followed."""
+        own: tuple[Tensor | None, Tensor | None] = (None, None)
+        if recall is not None:
+            own = (
+                None if picture is None else self._fused(picture, sweep, asked.frame, recall),
+                None if sweep is None else self._fused(sweep, picture, asked.frame, recall),
+            )
         decoded: tuple[Decoded | None, Decoded | None] = self.decoder(
-            asked, self.places, picture, sweep
+            asked, self.places, picture, sweep, own
         )
         return decoded
 

@@ -23,6 +23,7 @@ from inference.geometric.frames import OpenScene as GeometricScene
 from inference.geometric.frames import PreparedFrame
 from inference.geometric.outline import outlined
 from inference.geometric.propagation import Step, steps
+from inference.geometry import FloatArray, inverse
 from inference.nano.config import SWEEP_STRIDE, NanoConfig
 from inference.nano.decoder import Decoded, Seen, SweepSeen, asked_of
 from inference.nano.glance import (
@@ -35,6 +36,15 @@ from inference.nano.glance import (
     shares_of_points,
 )
 from inference.nano.hints import Glances, Hints, Kind, as_arrays, guessed, hints_of, meant_by
+from inference.nano.memory import (
+    LATEST,
+    SHOWN,
+    Chosen,
+    Recall,
+    as_it_stands,
+    chosen_in_picture,
+    chosen_in_sweep,
+)
 from inference.nano.model import Nano, looked_of
 from inference.nano.refiner import crop_of, pasted, window_of
 from inference.nano.weights import load
@@ -78,6 +88,16 @@ class FrameSeen:
     sweep: SweepGlance | None
     sweep_features: SweepSeen | None
     pairs: dict[str | int, Pair] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """One frame of a track, kept: what was chosen of each of its readings, with encoded tokens [N, W]."""
+
+    world_from_ego: FloatArray
+    chosen: Sequence[Chosen]
+    tokens: torch.Tensor
+    age: int
 
 
 Logits = Mapping[str, Float32Array]  # camera -> [h/4, w/4]; SWEEP -> [R, columns]
@@ -192,13 +212,32 @@ class NanoPredictor:
         self, opened: OpenScene, *, known: Mapping[int, Known], frames: Sequence[int]
     ) -> Iterator[FramePrediction]:
         walks = {track: steps(opened.geometric, masks, frames) for track, masks in known.items()}
+        latest: dict[int, Remembered | None] = {}
+        shown: dict[tuple[int, int], Remembered | None] = {}
         for frame in frames:
-            yield FramePrediction(
-                frame,
-                {track: self._followed(opened, frame, next(walk)) for track, walk in walks.items()},
-            )
+            answers: dict[int, list[MaskPrediction]] = {}
+            for track, walk in walks.items():
+                step = next(walk)
+                remembered: list[Remembered | None] = []
+                if self.config.remembers and step.target is not None and step.target.any():
+                    near = min(known[track], key=lambda at: (abs(at - frame), at))
+                    if (track, near) not in shown:
+                        shown[track, near] = self._remembered(
+                            opened, near, known[track][near], SHOWN
+                        )
+                    remembered = [shown[track, near], latest.get(track)]
+                answers[track] = self._followed(opened, frame, step, remembered)
+                if self.config.remembers:
+                    masks = {answer.sensor: answer.mask for answer in answers[track]}
+                    latest[track] = (
+                        None if step.known is not None or step.carried is not None or not masks
+                        else self._remembered(opened, frame, masks, LATEST)
+                    )  # fmt: skip
+            yield FramePrediction(frame, answers)
 
-    def _followed(self, opened: OpenScene, frame: int, step: Step) -> list[MaskPrediction]:
+    def _followed(
+        self, opened: OpenScene, frame: int, step: Step, remembered: Sequence[Remembered | None]
+    ) -> list[MaskPrediction]:
         if step.known is not None:
             return [MaskPrediction(name, mask, 1.0) for name, mask in step.known.items()]
         if step.carried is not None:
@@ -207,14 +246,79 @@ class NanoPredictor:
         if not step.target.any():
             return []
         seen = self._seen(opened, frame)
+        kind = Kind.GUESS if self.config.remembers else Kind.MIDDLE
         asked: list[tuple[str | None, Pair, Hints]] = []
         for camera in self._cameras(seen, step.target, [], []):
             pair = self._pair(seen, camera, step.target, [])
-            hints = guessed(pair.glances, step.target)
+            hints = guessed(pair.glances, step.target, kind)
             if camera is not None and self.refine:
                 hints.outline = outlined(seen.prepared, camera, step.target, [], [])
             asked.append((camera, pair, hints))
-        return self._answered(seen, asked)[0]
+        there = [each for each in remembered if each is not None]
+        recall = None
+        if there:
+            recall = self._recall(there, seen, asked[0][2].points[0].place, len(asked))
+        return self._answered(seen, asked, recall)[0]
+
+    def _remembered(
+        self, opened: OpenScene, frame: int, masks: Mapping[str, BoolArray], age: int
+    ) -> Remembered | None:
+        """masks: by sensor, flat. None where the object is in none of them."""
+        assert self.model.memory_encoder is not None
+        seen = self._seen(opened, frame)
+        parts: list[tuple[Chosen, torch.Tensor]] = []
+        for camera in seen.pictures.keys() & masks.keys():
+            pair = self._pair(seen, camera, np.zeros(len(seen.prepared.cloud), bool), [])
+            assert pair.picture is not None
+            view = seen.prepared.view(camera)
+            drawn = masks[camera].reshape(view.height_px, view.width_px)
+            chosen = chosen_in_picture(seen.pictures[camera], drawn, pair.picture.shape)
+            if chosen is not None:
+                parts.append((chosen, pair.picture.plain[0]))
+        if seen.sweep is not None and seen.sweep_features is not None:
+            inside = np.zeros(len(seen.prepared.cloud), bool)
+            for lidar, part in seen.prepared.cloud.part_of.items():
+                if lidar in masks:
+                    inside[part] = masks[lidar]
+            chosen = chosen_in_sweep(seen.sweep, inside)
+            if chosen is not None:
+                parts.append((chosen, seen.sweep_features.plain[0]))
+        if not parts:
+            return None
+        device = self.runtime.device
+        with self.runtime():
+            tokens = torch.cat([
+                self.model.memory_encoder(
+                    plain[torch.from_numpy(chosen.index).to(device)],
+                    torch.from_numpy(chosen.share).to(device),
+                )
+                for chosen, plain in parts
+            ])  # fmt: skip
+        pose = seen.prepared.frame.world_from_ego
+        return Remembered(pose, [chosen for chosen, _ in parts], tokens, age)
+
+    def _recall(
+        self, remembered: Sequence[Remembered], seen: FrameSeen, middle: Float32Array, count: int
+    ) -> Recall:
+        """The same for each of `count` cameras.  middle: [3] where motion puts the object, in ego."""
+        ego_from_world = inverse(seen.prepared.frame.world_from_ego)
+        xyz, known, age = [], [], []
+        for each in remembered:
+            now_from_then = ego_from_world @ each.world_from_ego
+            xyz += [as_it_stands(chosen, now_from_then, middle) for chosen in each.chosen]
+            known += [chosen.known for chosen in each.chosen]
+            age += [each.age] * len(each.tokens)
+        device = self.runtime.device
+
+        def batch(x: torch.Tensor) -> torch.Tensor:
+            return x.to(device)[None].expand(count, *x.shape)
+
+        return Recall(
+            batch(torch.cat([each.tokens for each in remembered])),
+            batch(torch.from_numpy(np.concatenate(xyz))),
+            batch(torch.from_numpy(np.concatenate(known))),
+            batch(torch.tensor(age)),
+        )
 
     # --- seeing ----------------------------------------------------------------------------------
 
@@ -279,9 +383,10 @@ class NanoPredictor:
     # --- answering -------------------------------------------------------------------------------
 
     def _answered(
-        self, seen: FrameSeen, asked: Sequence[tuple[str | None, Pair, Hints]]
-    ) -> tuple[list[MaskPrediction], Logits]:
-        """asked: the first one speaks for the sweep."""
+        self, seen: FrameSeen, asked: Sequence[tuple[str | None, Pair, Hints]],
+        recall: Recall | None = None,
+    ) -> tuple[list[MaskPrediction], Logits]:  # fmt: skip
+        """asked: the first one speaks for the sweep.  recall: what is remembered, for each of them."""
         arrays = [as_arrays(pair.glances, hints, self.config) for _, pair, hints in asked]
         with self.runtime():
             picture = _together([pair.picture for _, pair, _ in asked])
@@ -290,6 +395,7 @@ class NanoPredictor:
                 asked_of(arrays, list(range(len(asked)))),
                 picture,
                 sweep,
+                recall,
             )
         found: list[MaskPrediction] = []
         logits: dict[str, Float32Array] = {}
@@ -388,6 +494,7 @@ def _cut(seen: SweepSeen, first: int, count: int) -> SweepSeen:
         fine=seen.fine[..., columns(1)],
         middle=seen.middle[..., columns(4)],
         tokens=tokens(seen.tokens),
+        plain=tokens(seen.plain),
         places=tokens(seen.places),
         xyz=tokens(seen.xyz),
         known=tokens(seen.known),

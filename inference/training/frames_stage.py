@@ -1,4 +1,5 @@
-"""The first stages: single frames, prompts in either modality, masks in both.
+"""What a step learns from: single frames, prompts in either modality, masks in both; or clips, where
+objects are followed with what is remembered of them.
 
 A step's views are first prepared: drawn, asked, half of them corrected once or twice, their masks cut
 out close up. Nothing is learnt there, so that it can be done beside the learning, by other processes
@@ -18,8 +19,10 @@ from torch import Tensor
 from inference.nano.config import NanoConfig
 from inference.nano.decoder import Asked, Decoded, asked_of
 from inference.nano.hints import HintArrays
+from inference.nano.memory import Memories, Recall, memories_of
 from inference.nano.model import Looked, Nano, filled, looked_of
 from inference.sam4d.runtime import Runtime
+from inference.training.clips import Clip, draw_clip
 from inference.training.lessons import View, Wear, correct, draw_view
 from inference.training.losses import estimate_loss, is_there, mask_loss, overlap
 from inference.training.shots import Shots
@@ -33,13 +36,17 @@ D = TypeVar("D")
 class FrameStage:
     """views: frames of a step and process.  objects: of each.  crops: refined of each.
 
-    corrected: of steps, those with corrections.
+    corrected: of steps, those with corrections.  followed: of steps, those of clips, with followed_objects
+    in each view; the frames of a clip lie at most `apart` files of its drive from each other.
     """
 
     views: int = 4
     objects: int = 12
     crops: int = 5
     corrected: float = 0.5
+    followed: float = 0.0
+    followed_objects: int = 6
+    apart: int = 2
     mix: Mix = field(default_factory=Mix)
     wear: Wear = field(default_factory=Wear)
 
@@ -50,7 +57,7 @@ class Lesson:
 
     share: of the step's views.  in_picture: [B] whether an object was first shown there.
     picture_gold: [B, h/4, w/4].  sweep_gold, sweep_valid: [B, R, window].  crops: [n, 12, S, S] and
-    crop_gold [n, S, S].
+    crop_gold [n, S, S].  before, memories: of clips, the remembered frames and what is kept of them.
     """
 
     share: float
@@ -62,6 +69,8 @@ class Lesson:
     sweep_valid: Tensor | None
     crops: Tensor | None
     crop_gold: Tensor | None
+    before: Looked | None = None
+    memories: Memories | None = None
 
     def on(self, device: torch.device) -> Lesson:
         """There, and in float32 again."""
@@ -69,10 +78,10 @@ class Lesson:
 
     def packed(self) -> Lesson:
         """Half as large, to be sent to another process; places keep their precision."""
-        looked, asked = self.looked, self.asked
+        asked = self.asked
         return replace(
             self,
-            looked=replace(looked, pictures=_half(looked.pictures), sweeps=_half(looked.sweeps)),
+            looked=_packed(self.looked),
             asked=replace(
                 asked,
                 picture_maps=_half(asked.picture_maps),
@@ -83,6 +92,7 @@ class Lesson:
             sweep_valid=_half(self.sweep_valid),
             crops=_half(self.crops),
             crop_gold=_half(self.crop_gold),
+            before=self.before and _packed(self.before),
         )
 
     def pin_memory(self) -> Lesson:
@@ -97,9 +107,13 @@ def _mapped(of: D, change: Any) -> D:
         value = getattr(of, each.name)
         if isinstance(value, Tensor):
             changed[each.name] = change(value)
-        elif isinstance(value, Looked | Asked):
+        elif isinstance(value, Looked | Asked | Memories):
             changed[each.name] = _mapped(value, change)
     return replace(of, **changed)  # type: ignore[type-var]
+
+
+def _packed(looked: Looked) -> Looked:
+    return replace(looked, pictures=_half(looked.pictures), sweeps=_half(looked.sweeps))
 
 
 def _half(x: Tensor | None) -> Tensor | None:
@@ -133,21 +147,29 @@ def prepared(
     model: Nano, shots: Shots, stage: FrameStage, random: Random, runtime: Runtime
 ) -> list[Lesson]:
     """What one step learns from. The model answers for the corrections and the crops."""
-    views = draw_views(shots, model.config, stage, random)
+    clips: list[Clip] | None = None
     rounds = 0
-    if random.random() < stage.corrected:
-        rounds = 1 if random.random() < 0.6 else 2
+    if stage.followed and random.random() < stage.followed:
+        clips = draw_clips(shots, model.config, stage, random)
+        views = [clip.view for clip in clips]
+    else:
+        views = draw_views(shots, model.config, stage, random)
+        if random.random() < stage.corrected:
+            rounds = 1 if random.random() < 0.6 else 2
     # Views that see the same modalities can be looked at together.
-    groups: dict[tuple[bool, bool], list[View]] = {}
-    for view in views:
+    groups: dict[tuple[bool, bool], list[int]] = {}
+    for k, view in enumerate(views):
         kind = (view.glances.picture is not None, view.glances.sweep is not None)
-        groups.setdefault(kind, []).append(view)
+        groups.setdefault(kind, []).append(k)
     was_training = model.training
     model.eval()
-    lessons = [
-        _lesson(model, some, rounds, stage, random, runtime, len(some) / len(views))
-        for some in groups.values()
-    ]
+    lessons = []
+    for some in groups.values():
+        before, memories = (None, None) if clips is None else _memories([clips[k] for k in some])
+        lesson = _lesson(
+            model, [views[k] for k in some], rounds, stage, random, runtime, memories, before
+        )
+        lessons.append(replace(lesson, share=len(some) / len(views)))
     model.train(was_training)
     return lessons
 
@@ -164,29 +186,71 @@ def draw_views(shots: Shots, config: NanoConfig, stage: FrameStage, random: Rand
     return views
 
 
+def draw_clips(shots: Shots, config: NanoConfig, stage: FrameStage, random: Random) -> list[Clip]:
+    """Raises ValueError for drives of single frames."""
+    clips: list[Clip] = []
+    tries = 0
+    while len(clips) < stage.views:
+        tries += 1
+        if tries > 200 * stage.views:
+            raise ValueError(
+                "nothing can be followed in these drives: render several frames of each"
+            )
+        drive = shots.drive(int(random.integers(len(shots))))
+        if random.random() < 0.5:
+            drive.reverse()
+        steps = random.integers(1, stage.apart + 1, 1 + int(random.random() < 0.5))
+        places = int(random.integers(len(drive))) + np.append(0, np.cumsum(steps))
+        if places[-1] >= len(drive):
+            continue
+        chosen = [shots[drive[k]] for k in places.tolist()]
+        clip = draw_clip(chosen, config, random, objects=stage.followed_objects,
+                         wear=replace(stage.wear, no_sweep=0))  # fmt: skip
+        if clip is not None:
+            clips.append(clip)
+    return clips
+
+
+def _memories(clips: Sequence[Clip]) -> tuple[Looked, Memories]:
+    """Of clips that see the same modalities: their remembered frames in a row."""
+    glances = [each for clip in clips for each in clip.before]
+    objects, first = [], 0
+    for clip in clips:
+        objects += [[replace(r, frame=r.frame + first) for r in each] for each in clip.readings]
+        first += len(clip.before)
+    pictures = [each.picture for each in glances if each.picture is not None]
+    sweeps = [each.sweep for each in glances if each.sweep is not None]
+    return looked_of(pictures or None, sweeps or None), memories_of(objects)
+
+
 def _lesson(
     model: Nano, views: Sequence[View], rounds: int, stage: FrameStage, random: Random,
-    runtime: Runtime, share: float,
+    runtime: Runtime, memories: Memories | None, before: Looked | None,
 ) -> Lesson:  # fmt: skip
     pairs = [view.looked() for view in views]
     pictures = [picture for picture, _ in pairs if picture is not None]
     sweeps = [sweep for _, sweep in pairs if sweep is not None]
     looked = looked_of(pictures or None, sweeps or None)
+    recall = None
     with runtime():
-        seen = model.see(_mapped(looked, lambda x: x.to(runtime.device)))
+        seen = model.see(_there(looked, runtime))
+        if memories is not None and before is not None:
+            recall = model.remembered(
+                _there(memories, runtime), *model.see(_there(before, runtime))
+            )
     for _ in range(rounds):
         arrays, asked = _asked(views)
-        logits = _answers(model, asked, seen, runtime)
+        logits = _answers(model, asked, seen, recall, runtime)
         _correct_all(views, logits, arrays, stage, random)
     arrays, asked = _asked(views)
     crops, crop_golds = None, None
     if pictures:
-        in_picture, _ = _answers(model, asked, seen, runtime)
+        in_picture, _ = _answers(model, asked, seen, recall, runtime)
         assert in_picture is not None
         crops, crop_golds = _crops(views, in_picture, stage, random)
     sweep_gold, sweep_valid = _sweep_golds(views, arrays) if sweeps else (None, None)
     return Lesson(
-        share,
+        1.0,
         looked,
         asked,
         torch.tensor([q.in_picture for view in views for q in view.questions]),
@@ -195,15 +259,22 @@ def _lesson(
         sweep_valid,
         crops,
         crop_golds,
+        before,
+        memories,
     )
 
 
+def _there(of: D, runtime: Runtime) -> D:
+    return _mapped(of, lambda x: x.to(runtime.device))
+
+
 def _answers(
-    model: Nano, asked: Asked, seen: Any, runtime: Runtime
+    model: Nano, asked: Asked, seen: Any, recall: Recall | None, runtime: Runtime
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Logits in pictures and in sweeps."""
     with runtime():
-        answers = model.decode(_mapped(asked, lambda x: x.to(runtime.device)), *seen)
+        picture, sweep = seen
+        answers = model.decode(_there(asked, runtime), picture, sweep, recall)
     in_picture, in_sweep = (
         None if each is None else each.logits.float().cpu().numpy() for each in answers
     )
@@ -296,8 +367,13 @@ def rounding(runtime: Runtime) -> torch.autocast:
 
 
 def _lesson_loss(model: Nano, lesson: Lesson, runtime: Runtime, sums: Sums) -> Tensor:
+    recall = None
     with rounding(runtime):
-        in_picture, in_sweep = model.decode(lesson.asked, *model.see(lesson.looked))
+        if lesson.before is not None and lesson.memories is not None:
+            with torch.no_grad():
+                before = model.see(lesson.before)
+            recall = model.remembered(lesson.memories, *before)
+        in_picture, in_sweep = model.decode(lesson.asked, *model.see(lesson.looked), recall)
     loss = torch.zeros((), device=runtime.device)
     if in_picture is not None:
         assert lesson.picture_gold is not None
@@ -318,8 +394,11 @@ def _mask_loss(
     there = is_there(gold, weights)
     losses = losses + estimate_loss(decoded.iou, decoded.seen, ious, there)
     first = lesson.in_picture.float()
-    sums.add(f"C→{to}", ious, there * first)
-    sums.add(f"L→{to}", ious, there * (1 - first))
+    if lesson.memories is not None:
+        sums.add(f"then→{to}", ious, there)
+    else:
+        sums.add(f"C→{to}", ious, there * first)
+        sums.add(f"L→{to}", ious, there * (1 - first))
     return losses.mean()
 
 

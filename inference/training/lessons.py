@@ -198,40 +198,53 @@ def draw_view(
     shot: Shot, config: NanoConfig, random: Random, *, objects: int, mix: Mix, wear: Wear
 ) -> View | None:
     """None where too little is to be seen."""
-    prepared = shot.prepared
-    cameras = prepared.cameras
-    lidar = main_lidar(prepared)
-    modality = random.random()
-    if modality < wear.no_picture and lidar is not None:
-        cameras = []
-    elif modality < wear.no_picture + wear.no_sweep and cameras:
-        lidar = None
-        prepared = without_lidar(prepared)
-    if not cameras and lidar is None:
+    glances = draw_glances(shot, config, random, wear)
+    if glances is None:
         return None
-    camera = cameras[int(random.integers(len(cameras)))] if cameras else None
-    picture = None if camera is None else glance_at_picture(prepared, camera, config)
-    sweep = None
-    if lidar is not None:
-        # Points take their colours from all cameras, as they do when the model is used.
-        pictures = {
-            name: picture if picture is not None and name == camera
-            else glance_at_picture(prepared, name, config)
-            for name in cameras
-        }  # fmt: skip
-        whole = glance_at_sweep(prepared, pictures, config)
-        assert whole is not None
-        sweep = sector(whole, _first_column(picture, config, random), config.sector)
-        if random.random() < wear.thinned:
-            sweep = thinned(sweep, random)
-    if picture is not None:
-        picture = replace(picture, picture=_worn_picture(picture.picture, random, wear))
-    glances = Glances(prepared, picture, sweep)
     questions = _questions(shot, glances, config, random, objects, mix, wear)
     if not questions:
         return None
-    return View(replace(shot, prepared=prepared), glances, questions,
+    return View(replace(shot, prepared=glances.prepared), glances, questions,
                 bool(random.random() < wear.mirrored), config)  # fmt: skip
+
+
+def draw_glances(shot: Shot, config: NanoConfig, random: Random, wear: Wear) -> Glances | None:
+    """One camera of a frame, or none, and the sweep before it, or none; spoilt now and then."""
+    prepared = shot.prepared
+    cameras = prepared.cameras
+    modality = random.random()
+    if modality < wear.no_picture and main_lidar(prepared) is not None:
+        cameras = []
+    elif modality < wear.no_picture + wear.no_sweep and cameras:
+        prepared = without_lidar(prepared)
+    if not cameras and main_lidar(prepared) is None:
+        return None
+    camera = cameras[int(random.integers(len(cameras)))] if cameras else None
+    glances = glances_at(prepared, camera, config, random)
+    picture, sweep = glances.picture, glances.sweep
+    if sweep is not None and random.random() < wear.thinned:
+        sweep = thinned(sweep, random)
+    if picture is not None:
+        picture = replace(picture, picture=_worn_picture(picture.picture, random, wear))
+    return Glances(prepared, picture, sweep)
+
+
+def glances_at(
+    prepared: PreparedFrame, camera: str | None, config: NanoConfig, random: Random
+) -> Glances:
+    """A camera and the sector before it; without a camera, any sector, its colours unknown."""
+    picture = None if camera is None else glance_at_picture(prepared, camera, config)
+    # Points take their colours from all cameras, as they do when the model is used.
+    pictures = {} if picture is None else {
+        name: picture if name == camera else glance_at_picture(prepared, name, config)
+        for name in prepared.cameras
+    }  # fmt: skip
+    whole = glance_at_sweep(prepared, pictures, config)
+    if whole is None:
+        return Glances(prepared, picture, None)
+    return Glances(
+        prepared, picture, sector(whole, _first_column(picture, config, random), config.sector)
+    )
 
 
 def without_lidar(prepared: PreparedFrame) -> PreparedFrame:
@@ -269,8 +282,11 @@ def _questions(
     numbers = [n for n in shot.gold if pixels[n] >= _LEAST_PX or points[n] >= _LEAST_POINTS]
     if not numbers:
         return []
-    weights = np.array([_weight(shot, n, pixels[n] >= _LEAST_PX, points[n] >= _LEAST_POINTS,
-                                picture is not None and sweep is not None) for n in numbers])  # fmt: skip
+    both = picture is not None and sweep is not None
+    seen_by_both = (pixels >= _LEAST_PX) & (points >= _LEAST_POINTS)
+    weights = np.array([
+        object_weight(shot, n) * (1 if seen_by_both[n] or not both else 0.45) for n in numbers
+    ])  # fmt: skip
     drawn = random.choice(numbers, size=objects, p=weights / weights.sum())
     questions = []
     for number in drawn.tolist():
@@ -302,12 +318,12 @@ def _questions(
     return questions
 
 
-def _weight(shot: Shot, number: int, in_picture: bool, in_sweep: bool, both: bool) -> float:
+def object_weight(shot: Shot, number: int) -> float:
+    """How much more often than others an object is asked for."""
     gold = shot.gold[number]
-    weight = 0.25 if gold.is_stuff else 1.0
     if gold.label_class in ("car", "truck", "bus", "pedestrian", "cyclist", "pole"):
-        weight = 1.3
-    return weight if not both or (in_picture and in_sweep) else 0.45 * weight
+        return 1.3
+    return 0.25 if gold.is_stuff else 1.0
 
 
 def _hints(glances: Glances, prompts: Sequence[Prompt], *, use_prior: bool) -> tuple[Meant, Hints]:

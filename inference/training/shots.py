@@ -214,6 +214,16 @@ class Shots:
     def __getitem__(self, index: int, /) -> Shot:
         return read_shot(self.paths[index])
 
+    def drive(self, index: int) -> list[int]:
+        """The frames of a frame's drive, in their order, itself among them."""
+        folder = self.paths[index].parent
+        first = last = index
+        while first and self.paths[first - 1].parent == folder:
+            first -= 1
+        while last + 1 < len(self.paths) and self.paths[last + 1].parent == folder:
+            last += 1
+        return list(range(first, last + 1))
+
 
 # --- the command ---------------------------------------------------------------------------------
 

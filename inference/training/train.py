@@ -274,8 +274,11 @@ def _runtime(asked: argparse.Namespace, place: Place) -> Runtime:
 
 
 def _start_from(run: Run, path: Path) -> None:
+    """Weights of a run whose model knew less may be begun with: what it lacks starts anew."""
     held = torch.load(path, map_location="cpu", weights_only=True)
-    run.model.load_state_dict(held["average"])
+    missing, strange = run.model.load_state_dict(held["average"], strict=False)
+    if strange or any(not name.startswith("memory_encoder.") for name in missing):
+        raise ValueError(f"{path} is of another model: {[*strange, *missing][0]} is not in both")
     _set_average(run, held["average"])
 
 
@@ -295,7 +298,7 @@ def _report(run: Run, loss: float, pace_s: float, folder: Path) -> None:
                          *(f"{ious[r]:.4f}" if r in ious else "" for r in ROUTES)])  # fmt: skip
 
 
-ROUTES = ("C→C", "C→L", "L→C", "L→L", "crop", "crop before")
+ROUTES = ("C→C", "C→L", "L→C", "L→L", "then→C", "then→L", "crop", "crop before")
 
 
 def _join(rank: int, asked: argparse.Namespace, meeting: str) -> None:

@@ -90,7 +90,7 @@ def test_the_window_holds_the_centre_even_over_the_seam():
         target = np.zeros(len(behind.prepared.cloud), bool)
         target[index] = True
 
-        arrays = as_arrays(behind, guessed(behind, target), SMALL)
+        arrays = as_arrays(behind, guessed(behind, target, Kind.GUESS), SMALL)
 
         at = int(arrays.cell[0, 1])
         assert 0 <= arrays.first_column <= SMALL.sector - SMALL.window
