@@ -13,6 +13,7 @@ from backend.accounts.admin import site
 from backend.exports import api as exports
 from backend.imports import api as imports
 from backend.jobs import api as jobs
+from backend.predictions import api as predictions
 from backend.projects import api as projects
 from backend.projects.permissions import SignedIn
 from backend.scenes import api as scenes
@@ -30,6 +31,7 @@ urlpatterns = [
     path("api/session", accounts.Session.as_view()),
     path("api/projects", projects.ProjectList.as_view()),
     path("api/projects/<int:project_id>", projects.ProjectDetail.as_view()),
+    path("api/projects/<int:project_id>/predictor", predictions.ProjectPredictor.as_view()),
     path("api/projects/<int:project_id>/scenes", scenes.ProjectScenes.as_view()),
     path("api/scenes/<int:scene_id>", scenes.OneScene.as_view()),
     path("api/scenes/<int:scene_id>/preview", scenes.ScenePreview.as_view()),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from typing import Any, Protocol
 from inference.prompts import FramePrediction, Known, MaskPrediction, Prompt
 from inference.scene import Scene
 
-__all__ = ["FramePrediction", "Known", "Predictor", "load_predictor"]
+__all__ = ["Card", "FramePrediction", "Known", "Predictor", "load_predictor", "offered"]
 
 
 SHIPPED = Path(__file__).parent / "nano" / "nano.safetensors"
@@ -64,6 +65,65 @@ class Predictor(Protocol):
         ...
 
     def close(self, opened: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Card:
+    """What people are told of a predictor before they choose it.
+
+    key: what `load_predictor` takes, or CHECKPOINT for the file that this installation names.
+    facts: what was measured and where it comes from: pairs of a name and what there is to say.
+    """
+
+    key: str
+    title: str
+    summary: str
+    facts: Sequence[tuple[str, str]] = ()
+
+
+CHECKPOINT = "checkpoint"
+
+
+def offered(name: str) -> list[Card]:
+    """The predictors that can be chosen where `name` is the default, that one first."""
+    cards = [_geometric_card()]
+    if SHIPPED.is_file():
+        cards.append(_nano_card(SHIPPED, "nano"))
+    if name not in ("geometric", "nano"):
+        path = Path(name)
+        own = _nano_card(path, CHECKPOINT) if is_nano(path) else _sam4d_card(path)
+        cards.append(own)
+        name = CHECKPOINT
+    return sorted(cards, key=lambda card: card.key != name)
+
+
+def _geometric_card() -> Card:
+    return Card(
+        "geometric", "Geometric",
+        "Finds objects by their shape: the ground, clusters of LiDAR points, edges in pictures. "
+        "Needs no weights and no GPU, and says the same in every scene.",
+        [
+            ("Good at", "things that stand apart, and following them"),
+            ("Weak at", "objects that touch, thin ones in pictures, and scenes without LiDAR"),
+        ],
+    )  # fmt: skip
+
+
+def _nano_card(path: Path, key: str) -> Card:
+    from inference.nano.weights import facts_of
+
+    return Card(
+        key, "Nano" if key == "nano" else f"Nano: {path.name}",
+        "A small network over the geometric predictor, for laptops without a GPU.", facts_of(path),
+    )  # fmt: skip
+
+
+def _sam4d_card(path: Path) -> Card:
+    return Card(
+        CHECKPOINT, f"SAM4D: {path.name}",
+        "The model of the SAM4D paper with weights of your own. It wants a GPU.",
+        [("Size of the file", f"{path.stat().st_size / 2**20:,.0f} MiB")],
+    )  # fmt: skip
 
 
 @cache

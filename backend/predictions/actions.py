@@ -26,9 +26,11 @@ from backend.predictions.queries import (
     clicks_list,
     holder_of,
     least_busy,
+    offers,
     queue_of,
     scene_of,
 )
+from backend.projects.models import Project
 from backend.protocol import messages
 from backend.scenes.models import Scene
 from backend.scenes.queries import places
@@ -48,6 +50,19 @@ class NoWorker(RuntimeError):
             "no model worker is running: the click was not answered; try again in a moment, and "
             "ask whoever runs the server when it stays so"
         )
+
+
+def choose_predictor(project: Project, key: str) -> None:
+    """From the next click on.  key: of a card; empty: the installation's own. Raises ValueError."""
+    known = [card["key"] for card in offers()]
+    if key and key not in known:
+        if not known:
+            raise ValueError(
+                "no model worker is running, so that nothing can be chosen; try again in a moment"
+            )
+        raise ValueError(f"there is no predictor {key!r} here; choose {' or '.join(known)}")
+    project.predictor = key
+    project.save(update_fields=["predictor"])
 
 
 def request_mask(scene: Scene, message: messages.AddPrompt, *, by: User) -> Job:

@@ -9,6 +9,8 @@ class ModelWorker(models.Model):
     name = models.CharField(max_length=200, primary_key=True)
     predictor = models.CharField(max_length=80)
     predictor_version = models.CharField(max_length=80)
+    # What can be chosen here, the default first: `inference.predictor.Card` as plain data.
+    offers = models.JSONField(default=list)
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField(db_index=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from backend.jobs.models import Job
 from backend.predictions.models import ModelWorker
+from backend.scenes.models import Scene
 
 # A worker renews its heartbeat every 2 s; three missed ones and it counts as dead.
 ALIVE = timedelta(seconds=7)
@@ -31,6 +33,20 @@ def worker_for(scene_id: int) -> ModelWorker | None:
 
 def least_busy() -> ModelWorker | None:
     return live_workers().annotate(scenes=Count("holds")).order_by("scenes", "name").first()
+
+
+def choice_of(scene_id: int) -> str:
+    """The predictor that a scene's project asks for; empty: the installation's own."""
+    return str(Scene.objects.values_list("project__predictor", flat=True).get(pk=scene_id))
+
+
+def offers() -> list[dict[str, Any]]:
+    """Cards of all predictors that live workers offer, the default first."""
+    found: dict[str, dict[str, Any]] = {}
+    for worker in live_workers().order_by("name"):
+        for card in worker.offers:
+            found.setdefault(card["key"], card)
+    return list(found.values())
 
 
 def clicks_list(worker: str) -> str:

@@ -15,8 +15,9 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import uuid5
@@ -38,12 +39,12 @@ from backend.jobs.models import Job, Kind, State
 from backend.jobs.tasks import ending
 from backend.predictions import actions
 from backend.predictions.models import ModelWorker, SceneHold
-from backend.predictions.queries import clicks_list, queue_of, request_of, scene_of
+from backend.predictions.queries import choice_of, clicks_list, queue_of, request_of, scene_of
 from backend.scenes.models import Scene, Sensor
 from backend.scenes.queries import places, read_scene
 from inference import masks as run_lengths
 from inference import prompts
-from inference.predictor import Predictor, load_predictor
+from inference.predictor import CHECKPOINT, Card, Predictor, load_predictor, offered
 from inference.prompts import MaskPrediction
 
 logger = logging.getLogger(__name__)
@@ -89,28 +90,72 @@ class Turns:
             self._free.notify_all()
 
 
-class Resident:
-    """The predictor and the scenes that it keeps open, for as long as the process lives."""
+@dataclass(frozen=True)
+class Opened:
+    """A scene that is kept open: by which predictor, as which choice, and the predictor's state of it."""
 
-    def __init__(self, predictor: Predictor, name: str) -> None:
+    choice: str
+    predictor: Predictor
+    state: Any
+
+    def close(self) -> None:
+        self.predictor.close(self.state)
+
+
+class Resident:
+    """The predictors and the scenes that they keep open, for as long as the process lives."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        name: str,
+        *,
+        offers: Sequence[Card] = (),
+        load: Callable[[str], Predictor] = load_predictor,
+    ) -> None:
+        """predictor: what projects get that chose nothing.  offers: its card first, then others'."""
         self.predictor = predictor
         self.name = name
+        self.offers = offers
         self.turns = Turns()
-        self._opened: OrderedDict[int, Any] = OrderedDict()
+        self._load = load
+        self._opened: OrderedDict[int, Opened] = OrderedDict()
         self._sensors: dict[int, dict[str, int]] = {}
 
-    def open(self, scene: int) -> Any:
-        """The predictor's state of a scene. Call it inside a turn."""
-        if scene in self._opened:
+    def open(self, scene: int) -> Opened:
+        """The scene as its project's predictor has it. Call it inside a turn.
+
+        Raises InvalidEdit where the project asks for a predictor that is not offered.
+        """
+        choice = choice_of(scene)
+        there = self._opened.get(scene)
+        if there is not None and there.choice == choice:
             self._opened.move_to_end(scene)
-            return self._opened[scene]
+            return there
+        predictor = self._chosen(choice)
+        if there is not None:
+            self._opened.pop(scene).close()
         while len(self._opened) >= MAX_OPEN_SCENES:
             scene_id, oldest = self._opened.popitem(last=False)
-            self.predictor.close(oldest)
+            oldest.close()
             SceneHold.objects.filter(scene=scene_id, worker=self.name).delete()
         row = Scene.objects.select_related("project").get(pk=scene)
-        self._opened[scene] = self.predictor.open(read_scene(row))
+        self._opened[scene] = Opened(choice, predictor, predictor.open(read_scene(row)))
         return self._opened[scene]
+
+    def _chosen(self, choice: str) -> Predictor:
+        keys = [card.key for card in self.offers]
+        if not choice or choice in keys[:1]:
+            return self.predictor
+        if choice not in keys:
+            raise InvalidEdit(
+                f"this project asks for the predictor {choice!r}, which is not installed here any more; "
+                "a project manager can choose another on the project's page"
+            )
+        try:
+            return self._load(choice)
+        except (ValueError, OSError) as error:
+            raise InvalidEdit(f"the predictor {choice!r} cannot be loaded: {error}") from error
 
     def sensors(self, scene_id: int) -> dict[str, int]:
         """Sensor name to its number; they never change once a scene is there."""
@@ -127,16 +172,17 @@ class Resident:
             return
         with ending(job, expected=(InvalidEdit,), broke="the model failed on this click"):
             with self.turns.click():
-                predicted = self._predict(job)
+                opened, predicted = self._predict(job)
             if not any(prediction.mask.any() for prediction in predicted):
                 raise InvalidEdit("nothing was found there: try a point nearer the object's middle")
-            self._answer(job, predicted)
+            self._answer(job, opened.predictor, predicted)
 
-    def _predict(self, job: Job) -> list[MaskPrediction]:
+    def _predict(self, job: Job) -> tuple[Opened, list[MaskPrediction]]:
         scene, asked = scene_of(job), job.parameters
         try:
-            return self.predictor.add_prompt(
-                self.open(scene),
+            opened = self.open(scene)
+            return opened, opened.predictor.add_prompt(
+                opened.state,
                 frame=asked["frame"],
                 prompts=_prompts(scene, asked["frame"], asked["prompts"], self.sensors(scene)),
                 track=asked["track"],
@@ -144,7 +190,7 @@ class Resident:
         except ValueError as error:  # a prompt that does not fit its reading, or a broken reading
             raise InvalidEdit(str(error)) from error
 
-    def _answer(self, job: Job, predicted: Sequence[MaskPrediction]) -> None:
+    def _answer(self, job: Job, predictor: Predictor, predicted: Sequence[MaskPrediction]) -> None:
         scene, asked = scene_of(job), job.parameters
         label_actions.save_predicted_masks(
             scene,
@@ -156,8 +202,8 @@ class Resident:
             group=request_of(job),
             by=job.requested_by,
             tool="click",
-            model=self.predictor.name,
-            model_version=self.predictor.version,
+            model=predictor.name,
+            model_version=predictor.version,
             prompts=_for_history(asked["prompts"]),
             ends=job,
         )
@@ -189,8 +235,9 @@ class Resident:
             )
         jobs.progress(job, done=total - len(frames), total=total)
         with self.turns.step():
-            steps = self.predictor.propagate(
-                self.open(scene), known={asked["track"]: known}, frames=frames
+            opened = self.open(scene)
+            steps = opened.predictor.propagate(
+                opened.state, known={asked["track"]: known}, frames=frames
             )
         for done in range(total - len(frames) + 1, total + 1):
             with self.turns.step():
@@ -205,8 +252,8 @@ class Resident:
                 group=request_of(job),
                 by=job.requested_by,
                 tool="propagate",
-                model=self.predictor.name,
-                model_version=self.predictor.version,
+                model=opened.predictor.name,
+                model_version=opened.predictor.version,
                 keep_human=True,
             )
             jobs.progress(job, done=done, total=total, checkpoint={"frame": predicted.frame})
@@ -221,6 +268,7 @@ class Resident:
             defaults={
                 "predictor": self.predictor.name,
                 "predictor_version": self.predictor.version,
+                "offers": [asdict(card) for card in self.offers],
                 "started_at": now,
                 "heartbeat_at": now,
             },
@@ -309,6 +357,10 @@ def propagate(job_id: int) -> None:
     _resident.run_propagation(job_id)
 
 
+def _load(key: str) -> Predictor:
+    return load_predictor(settings.PREDICTOR if key == CHECKPOINT else key)
+
+
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def start(sender: Any, **_: Any) -> None:
     """Load the predictor, listen on this worker's own queue, and begin to hear clicks."""
@@ -316,11 +368,12 @@ def start(sender: Any, **_: Any) -> None:
     name = str(sender.hostname).replace("@", ".")
     try:
         predictor = load_predictor(settings.PREDICTOR)
+        offers = offered(settings.PREDICTOR)
     except (ValueError, OSError) as error:
         # Celery would go on without what this process is for.
         logger.critical("there is no predictor: %s", error)
         raise SystemExit(1) from error
-    _resident = Resident(predictor, name)
+    _resident = Resident(predictor, name, offers=offers, load=_load)
     _resident.register()
     sender.add_task_queue(queue_of(name))
     for work in (_resident.beat_for_ever, _resident.listen_for_clicks):

@@ -15,6 +15,8 @@ class Project(models.Model):
     name = models.CharField(max_length=100, unique=True)
     # Shown with the project's data where a recording's terms ask for it.
     attribution = models.TextField(blank=True)
+    # The key of a predictor that model workers offer; empty: what the installation has as its own.
+    predictor = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

@@ -17,7 +17,17 @@ ABILITIES: dict[str, frozenset[str]] = {
     Role.ANNOTATOR: frozenset({"view", "label", "submit"}),
     Role.REVIEWER: frozenset({"view", "label", "submit", "review"}),
     Role.MANAGER: frozenset(
-        {"view", "label", "submit", "review", "assign", "export", "import", "delete_scene"}
+        {
+            "view",
+            "label",
+            "submit",
+            "review",
+            "assign",
+            "export",
+            "import",
+            "delete_scene",
+            "configure",
+        }
     ),
     Role.ADMIN: frozenset(
         {
@@ -29,6 +39,7 @@ ABILITIES: dict[str, frozenset[str]] = {
             "export",
             "import",
             "delete_scene",
+            "configure",
             "browse_server",
         }
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,20 @@ from safetensors.torch import load_file, save_file
 from inference.nano.config import NanoConfig
 from inference.nano.model import Nano
 
-CONFIG = "nano_config"  # its name in the file's metadata
+CONFIG, FACTS = "nano_config", "facts"  # their names in the file's metadata
 
 
 class WrongWeights(ValueError):
     """A file that cannot be used; the message says why."""
 
 
-def save(model: Nano, path: Path, facts: dict[str, str] | None = None) -> None:
-    """In half precision: masks do not change (nano sheet, section 3).  facts: for the card."""
+def save(model: Nano, path: Path, facts: Sequence[tuple[str, str]] = ()) -> None:
+    """In half precision: masks do not change (nano sheet, section 3).  facts: for people, names with values."""
     tensors = {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
         for name, tensor in model.state_dict().items()
     }
-    metadata = {CONFIG: json.dumps(asdict(model.config)), **(facts or {})}
+    metadata = {CONFIG: json.dumps(asdict(model.config)), FACTS: json.dumps(facts)}
     aside = path.with_suffix(".new")
     save_file(tensors, aside, metadata=metadata)
     aside.replace(path)
@@ -63,6 +64,16 @@ def load(path: Path, expected: NanoConfig | None = None) -> Nano:
         for name, tensor in own.items():
             tensor.copy_(tensors[name])
     return model.eval()
+
+
+def facts_of(path: Path) -> list[tuple[str, str]]:
+    """What `save` was told of the weights, without reading them. Raises WrongWeights or OSError."""
+    try:
+        with safe_open(path, "pt") as opened:
+            metadata = opened.metadata() or {}
+    except SafetensorError as error:
+        raise WrongWeights(f"{path} is no safetensors file: {error}") from error
+    return [(name, value) for name, value in json.loads(metadata.get(FACTS, "[]"))]
 
 
 def _config(plain: dict[str, Any], path: Path) -> NanoConfig:

@@ -42,6 +42,7 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/session": {"GET": ANYBODY, "POST": ANYBODY, "DELETE": ANYBODY},
     "api/projects": {"GET": SIGNED_IN},
     "api/projects/<int:project_id>": {"GET": MEMBERS},
+    "api/projects/<int:project_id>/predictor": {"GET": MEMBERS, "PUT": MANAGERS},
     "api/projects/<int:project_id>/scenes": {"GET": MEMBERS},
     "api/scenes/<int:scene_id>": {"GET": MEMBERS, "DELETE": MANAGERS},
     "api/scenes/<int:scene_id>/preview": {"GET": MEMBERS},

@@ -2,23 +2,25 @@ import type { JSX } from "preact";
 import { Exports } from "@/panels/Exports";
 import { Imports } from "@/panels/Imports";
 import { Page, useLoaded, Waiting } from "@/panels/Page";
+import { Predictors } from "@/panels/Predictors";
 import { Scenes } from "@/panels/Scenes";
 import { Tasks } from "@/panels/Tasks";
 import { api, type Project, type Role, type User } from "@/sync/api";
 
-export type Tab = "scenes" | "tasks" | "imports" | "exports";
+export type Tab = "scenes" | "tasks" | "imports" | "exports" | "predictor";
 const TITLES: Record<Tab, string> = {
   scenes: "Scenes",
   tasks: "Tasks",
   imports: "Imports",
   exports: "Exports",
+  predictor: "Predictor",
 };
 
 /** What a role has no business with is not shown; the server refuses it anyway. */
 export function tabsFor(role: Role): Tab[] {
   return role === "manager" || role === "admin"
-    ? ["scenes", "tasks", "imports", "exports"]
-    : ["scenes", "tasks"];
+    ? ["scenes", "tasks", "imports", "exports", "predictor"]
+    : ["scenes", "tasks", "predictor"];
 }
 
 export function ProjectPage(props: { user: User; id: number; tab: Tab }): JSX.Element {
@@ -61,6 +63,7 @@ function Content(props: { project: Project; user: User; tab: Tab }): JSX.Element
       {tab === "tasks" && <Tasks project={project} />}
       {tab === "imports" && <Imports project={project} />}
       {tab === "exports" && <Exports project={project} />}
+      {tab === "predictor" && <Predictors project={project} />}
     </>
   );
 }

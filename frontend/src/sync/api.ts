@@ -19,6 +19,19 @@ export interface Project {
   attribution: string;
 }
 
+export interface PredictorCard {
+  key: string;
+  title: string;
+  summary: string;
+  facts: [name: string, value: string][];
+}
+
+/** chosen: a card's key, or "" for the installation's own, which is offered first. */
+export interface Predictors {
+  chosen: string;
+  offered: PredictorCard[];
+}
+
 export interface SceneSummary {
   id: number;
   project: number;
@@ -182,6 +195,9 @@ export const api = {
 
   projects: () => get<Project[]>("/api/projects"),
   project: (id: number) => get<Project>(`/api/projects/${id}`),
+  predictor: (project: number) => get<Predictors>(`/api/projects/${project}/predictor`),
+  choosePredictor: (project: number, predictor: string) =>
+    json<Predictors>("PUT", `/api/projects/${project}/predictor`, { predictor }),
   scenes: (project: number) => get<SceneSummary[]>(`/api/projects/${project}/scenes`),
   scene: (id: number) => get<SceneSummary>(`/api/scenes/${id}`),
   deleteScene: (id: number) => json<null>("DELETE", `/api/scenes/${id}`),
