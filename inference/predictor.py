@@ -142,6 +142,10 @@ def load_predictor(name: str = "geometric") -> Predictor:
         predictor.warm_up()
         return predictor
     path = SHIPPED if name == "nano" else Path(name)
+    if name == "nano" and not path.is_file():
+        raise ValueError(
+            "the small model's weights do not come with this version; choose geometric"
+        )
     if not path.is_file():
         raise ValueError(
             f"there is no predictor {name!r}; choose geometric or nano, or name a file of SAM4D "

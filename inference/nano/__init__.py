@@ -1,1 +1,1 @@
-"""SAM4D at a size that a laptop without a GPU answers clicks with; its weights are shipped."""
+"""SAM4D at a size that a laptop without a GPU answers clicks with; trained on drives that `world` makes."""

@@ -84,7 +84,7 @@ def middle_pixel(region: BoolArray) -> tuple[float, float]:
     return float(u) + 0.5, float(v) + 0.5
 
 
-def middle_point(region: BoolArray, points: npt.NDArray[np.float32]) -> tuple[float, ...]:
+def middle_point(region: BoolArray, points: npt.NDArray[Any]) -> tuple[float, ...]:
     """The point of a region that is nearest to its median."""
     inside = points[region]
     away = np.linalg.norm(inside - np.median(inside, axis=0), axis=1)

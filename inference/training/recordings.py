@@ -18,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.datasets import nuscenes, pandaset
-from inference.geometry import inverse, project_to_image
+from inference.geometric.projection import camera_from_ego
+from inference.geometry import project_to_image
 from inference.masks import intersection_over_union
 from inference.predictor import Predictor
 from inference.prompts import PointPrompt
 from inference.scene import CuboidLabel, Frame, FrameLabels, Scene, Sensor
+from inference.training.cases import middle_point
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -87,15 +89,12 @@ def _asked(
         index = shown[camera]
         pixels = seen[camera][0][index]
         nearest = index[np.linalg.norm(pixels - np.median(pixels, axis=0), axis=1).argmin()]
-        own = np.flatnonzero(truth)
-        away = np.linalg.norm(points[own] - np.median(points[own], axis=0), axis=1)
-        x, y, z = (float(v) for v in points[own[away.argmin()]])
         u, v = (float(value) for value in seen[camera][0][nearest])
         yield (
             lidar,
             truth,
             {
-                "L→L": PointPrompt(lidar, (x, y, z)),
+                "L→L": PointPrompt(lidar, middle_point(truth, points)),
                 "C→L": PointPrompt(camera, (u, v)),
             },
         )
@@ -122,7 +121,6 @@ def _seen(
     image, lens = frame.images.get(camera.name), camera.calibration.intrinsics
     if image is None or lens is None:
         return np.zeros((len(points), 2)), np.zeros(len(points), bool)
-    pose = frame.world_from_ego if image.world_from_ego is None else image.world_from_ego
-    camera_from_ego = inverse(pose @ camera.calibration.ego_from_sensor) @ frame.world_from_ego
-    pixels, _, in_view = project_to_image(points, camera_from_ego, lens)
+    pose = camera_from_ego(camera.calibration, image, frame)
+    pixels, _, in_view = project_to_image(points, pose, lens)
     return np.nan_to_num(pixels), np.asarray(in_view, bool)

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import fcntl
 import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -233,11 +235,14 @@ def train(asked: argparse.Namespace, place: Place) -> None:
                 pace_s = (time.monotonic() - began) / max(run.step - first, 1)
                 _report(run, float(torch.stack(losses).mean()), pace_s, folder)
                 losses, run.sums = [], Sums()
-            if not place.rank and (stop.asked or time.monotonic() - saved > SAVE_EVERY_S):
+            is_over = _any_asked(stop, place)
+            if not place.rank and (is_over or time.monotonic() - saved > SAVE_EVERY_S):
                 save_checkpoint(run, checkpoint)
                 saved = time.monotonic()
-            if stop.asked:
-                print(f"stopped after step {run.step} of {training.steps}; start it again to go on")
+            if is_over:
+                if not place.rank:
+                    print(f"stopped after step {run.step} of {training.steps}; "
+                          "start it again to go on")  # fmt: skip
                 return
     if not place.rank:
         save_checkpoint(run, checkpoint)
@@ -261,6 +266,49 @@ class _Stop:
 
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGTERM, self._before)
+
+
+def _any_asked(stop: _Stop, place: Place) -> bool:
+    """All processes end after the same step, whichever heard of it first."""
+    if place.count == 1:
+        return stop.asked
+    said = torch.tensor(float(stop.asked))
+    if dist.get_backend() == "nccl":
+        said = said.cuda()
+    dist.all_reduce(said)
+    return bool(said > 0)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Raises ValueError where another run writes to the same folder."""
+    with (folder / "lock").open("w") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"another run is at work in {folder}; give another --out, or wait for it"
+            ) from error
+        yield
+
+
+def _together(asked: argparse.Namespace) -> None:
+    """Several processes on this machine; whoever ends this one ends them."""
+    meeting = asked.out / f"meeting-{os.getpid()}"
+    started = spawn(_join, (asked, str(meeting.absolute())), nprocs=asked.processes, join=False)
+    assert started is not None
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for process in started.processes:
+            process.terminate()
+
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        while not started.join():
+            pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        meeting.unlink(missing_ok=True)
 
 
 def _runtime(asked: argparse.Namespace, place: Place) -> Runtime:
@@ -327,16 +375,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--exact", action="store_true", help="float32 throughout")
     asked = parser.parse_args(arguments)
     try:
+        # What is wrong is said once, not by every process.
+        read_training(asked.config)
+        Shots(asked.data)
         if dist.is_torchelastic_launched():
             dist.init_process_group(_backend())
             train(asked, Place(dist.get_rank(), dist.get_world_size()))
-        elif asked.processes > 1:
-            asked.out.mkdir(parents=True, exist_ok=True)
-            meeting = asked.out / f"meeting-{os.getpid()}"
-            spawn(_join, (asked, str(meeting.absolute())), nprocs=asked.processes)
-            meeting.unlink(missing_ok=True)
-        else:
-            train(asked, Place())
+            return 0
+        asked.out.mkdir(parents=True, exist_ok=True)
+        with _alone_in(asked.out):
+            if asked.processes > 1:
+                _together(asked)
+            else:
+                train(asked, Place())
     except (ValueError, Diverged) as error:
         print(error, file=sys.stderr)
         return 1

@@ -76,10 +76,11 @@ def make_drive(
 class _Rendering:
     """One frame's rays, before they become bytes.
 
-    cameras, views: what each camera met, and the instant it looked at.  ids, parts: by sensor, gold.
+    own: the frame's own instant.  cameras, views: what each camera met, and the instant it looked at.  ids, parts: by sensor, gold.
     ego_from_then: of each of the LiDAR's slices; () where they are all at the frame's pose.
     """
 
+    own: View
     cameras: Mapping[str, Hits]
     views: Mapping[str, View]
     returns: Returns
@@ -112,8 +113,8 @@ class DriveFrames(Frames):
         """Render frame `index`, pictures and all; negative indices count from the end."""
         index = self._checked(index)
         time_s, timestamp_us = index * STEP_S, START_US + index * FRAME_US
-        view = self._view(time_s)
         rendering = self._cast(index)
+        view = rendering.own
         light = self._light(time_s)
         images = {
             camera.name: self._image(camera, rendering, light, timestamp_us)
@@ -234,7 +235,7 @@ class DriveFrames(Frames):
         whole, order = _in_order(pieces)
         ids[rig.lidar.name] = np.concatenate(point_ids)[order]
         parts[rig.lidar.name] = np.concatenate(point_parts)[order]
-        return _Rendering(cameras, views, whole, ids, parts, ego_from_then)
+        return _Rendering(own, cameras, views, whole, ids, parts, ego_from_then)
 
     def _image(
         self, camera: Sensor, rendering: _Rendering, light: Lighting, timestamp_us: int

@@ -1,8 +1,11 @@
 """The loop: it learns, it goes on where it stopped, bit for bit, and it says why it will not."""
 
 import signal
+import subprocess
+import sys
 from argparse import Namespace
 from dataclasses import replace
+from time import sleep
 
 import pytest
 
@@ -16,6 +19,22 @@ from inference.training.settings import Schedule, Stage, Training, read_training
 from inference.training.shots import Plan, Shots, write_drive  # noqa: E402
 from tests.inference.nano.rig import SMALL  # noqa: E402
 
+CONFIG = """
+seed = 3
+[model]
+picture_px = [64, 96]
+rows = 16
+columns = 256
+sector = 128
+window = 64
+width = 32
+hidden = 48
+refined_px = 48
+[[stages]]
+name = "frames"
+schedule = { steps = STEPS }
+frames = { views = 1, objects = 2, crops = 1 }
+"""
 STAGE = Stage("frames", Schedule(steps=4, warm_up=2), FrameStage(views=1, objects=2, crops=1))
 TRAINING = Training((STAGE,), SMALL, seed=3)
 
@@ -96,6 +115,31 @@ def test_a_run_that_is_told_to_end_saves_first(drives, tmp_path, monkeypatch, ca
     assert "stopped after step 2 of 4" in capsys.readouterr().out
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2
     assert not (tmp_path / "weights.safetensors").exists()
+
+
+def test_two_runs_do_not_share_a_folder(drives, tmp_path, capsys):
+    with loop._alone_in(tmp_path):
+        status = loop.main(["nano", "--data", str(drives), "--out", str(tmp_path)])
+
+    assert status == 1
+    assert "another run is at work" in capsys.readouterr().err
+
+
+def test_several_processes_end_after_the_same_step_and_go_on(drives, tmp_path):
+    (tmp_path / "config.toml").write_text(CONFIG.replace("STEPS", "4000"))
+    command = [sys.executable, "-m", "inference.training.train", str(tmp_path / "config.toml"),
+               "--data", str(drives), "--out", str(tmp_path), "--processes", "2", "--exact"]  # fmt: skip
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    curves = tmp_path / "curves.csv"
+    while running.poll() is None and not curves.is_file():  # 20 steps
+        sleep(0.2)
+    running.terminate()
+    said, _ = running.communicate(timeout=120)
+
+    assert running.returncode == 0
+    assert "stopped after step" in said
+    step = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+    assert f"stopped after step {step} of 4000" in said
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_led_to_it(drives, tmp_path):
