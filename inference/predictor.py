@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,9 +86,11 @@ CHECKPOINT = "checkpoint"
 
 
 def offered(name: str) -> list[Card]:
-    """The predictors that can be chosen where `name` is the default, that one first."""
+    """The predictors that can be chosen where `name` is the default, that one first; nothing that needs
+    PyTorch where there is none.
+    """
     cards = [_geometric_card()]
-    if SHIPPED.is_file():
+    if SHIPPED.is_file() and find_spec("torch") is not None:
         cards.append(_nano_card(SHIPPED, "nano"))
     if name not in ("geometric", "nano"):
         path = Path(name)

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from inference.nano.model import Nano
 from inference.sam4d.runtime import Runtime
+from inference.training.crops import Crops
 from inference.training.frames_stage import Lesson, prepared
 from inference.training.settings import Training
 from inference.training.shots import Shots
@@ -52,13 +53,16 @@ def _numbers(model: Nano) -> list[Tensor]:
 
 @dataclass
 class Lessons(Dataset[list[Lesson]]):
-    """Step by step what is learnt.  rank: of the process that learns."""
+    """Step by step what is learnt.  rank: of the process that learns.  shots, crops: None where no stage
+    needs them.
+    """
 
     training: Training
-    shots: Shots
+    shots: Shots | None
     rank: int
     runtime: Runtime
     snapshot: Snapshot | None = None
+    crops: Crops | None = None
     _model: Nano | None = field(default=None, repr=False)
 
     def __getitem__(self, step: int, /) -> list[Lesson]:
@@ -73,6 +77,10 @@ class Lessons(Dataset[list[Lesson]]):
         found = self.training.stage_at(step)
         assert found is not None
         random = np.random.default_rng([self.training.seed, self.rank, step])
+        if found[0].crops is not None:
+            assert self.crops is not None
+            return [self.crops.lesson(found[0].crops, random)]
+        assert self.shots is not None
         return prepared(model, self.shots, found[0].frames, random, self.runtime)
 
 

@@ -53,7 +53,8 @@ class FrameStage:
 
 @dataclass(frozen=True)
 class Lesson:
-    """Views of a step that see the same modalities, with all that is asked of them, and gold.
+    """Views of a step that see the same modalities, with all that is asked of them, and gold; or crops
+    alone.
 
     share: of the step's views.  in_picture: [B] whether an object was first shown there.
     picture_gold: [B, h/4, w/4].  sweep_gold, sweep_valid: [B, R, window].  crops: [n, 12, S, S] and
@@ -61,14 +62,14 @@ class Lesson:
     """
 
     share: float
-    looked: Looked
-    asked: Asked
-    in_picture: Tensor
-    picture_gold: Tensor | None
-    sweep_gold: Tensor | None
-    sweep_valid: Tensor | None
-    crops: Tensor | None
-    crop_gold: Tensor | None
+    looked: Looked | None = None
+    asked: Asked | None = None
+    in_picture: Tensor | None = None
+    picture_gold: Tensor | None = None
+    sweep_gold: Tensor | None = None
+    sweep_valid: Tensor | None = None
+    crops: Tensor | None = None
+    crop_gold: Tensor | None = None
     before: Looked | None = None
     memories: Memories | None = None
 
@@ -81,8 +82,9 @@ class Lesson:
         asked = self.asked
         return replace(
             self,
-            looked=_packed(self.looked),
-            asked=replace(
+            looked=self.looked and _packed(self.looked),
+            asked=asked
+            and replace(
                 asked,
                 picture_maps=_half(asked.picture_maps),
                 sweep_maps=_half(asked.sweep_maps),
@@ -367,6 +369,18 @@ def rounding(runtime: Runtime) -> torch.autocast:
 
 
 def _lesson_loss(model: Nano, lesson: Lesson, runtime: Runtime, sums: Sums) -> Tensor:
+    loss = torch.zeros((), device=runtime.device)
+    if lesson.looked is not None:
+        loss = loss + _masks_loss(model, lesson, runtime, sums)
+    if lesson.crops is not None:
+        assert lesson.crop_gold is not None
+        loss = loss + _crop_loss(model, lesson.crops, lesson.crop_gold, runtime, sums)
+    return loss
+
+
+def _masks_loss(model: Nano, lesson: Lesson, runtime: Runtime, sums: Sums) -> Tensor:
+    assert lesson.looked is not None
+    assert lesson.asked is not None
     recall = None
     with rounding(runtime):
         if lesson.before is not None and lesson.memories is not None:
@@ -381,9 +395,6 @@ def _lesson_loss(model: Nano, lesson: Lesson, runtime: Runtime, sums: Sums) -> T
     if in_sweep is not None:
         assert lesson.sweep_gold is not None
         loss = loss + _mask_loss(in_sweep, lesson.sweep_gold, lesson.sweep_valid, lesson, "L", sums)
-    if lesson.crops is not None:
-        assert lesson.crop_gold is not None
-        loss = loss + _crop_loss(model, lesson.crops, lesson.crop_gold, runtime, sums)
     return loss
 
 
@@ -393,6 +404,7 @@ def _mask_loss(
     losses, ious = mask_loss(decoded.logits, gold, weights)
     there = is_there(gold, weights)
     losses = losses + estimate_loss(decoded.iou, decoded.seen, ious, there)
+    assert lesson.in_picture is not None
     first = lesson.in_picture.float()
     if lesson.memories is not None:
         sums.add(f"then→{to}", ious, there)

@@ -171,7 +171,7 @@ class View:
                 continue
             crop = crop_of(self.shot.prepared, camera, question.hints, own, window, self.config)
             gold = gold_in(question.target.picture, window, self.config.refined_px)
-            _colour(crop[:3], random)
+            recoloured(crop[:3], random)
             if self.mirrored:
                 crop, gold = crop[..., ::-1], gold[..., ::-1]
             crops.append(crop)
@@ -443,8 +443,8 @@ def _worn_picture(
     return np.asarray(np.clip(shifted, 0, 255), np.uint8)
 
 
-def _colour(colours: Float32Array, random: Random) -> None:
-    """In place: [3, S, S], normalised."""
+def recoloured(colours: Float32Array, random: Random) -> None:
+    """In place, [3, S, S], normalised: in another light."""
     gains = random.uniform(0.85, 1.15, (3, 1, 1)) * random.uniform(0.75, 1.25)
     colours *= gains.astype(np.float32)
     colours += np.float32(random.normal(0, 0.2))

@@ -6,9 +6,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_type_hints
 
 from inference.nano.config import NanoConfig
+from inference.training.crops import CropStage
 from inference.training.frames_stage import FrameStage
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -31,9 +33,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Stage:
+    """crops: where it is there, only the second look learns, from crops on disk."""
+
     name: str
     schedule: Schedule
     frames: FrameStage = field(default_factory=FrameStage)
+    crops: CropStage | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ def build(kind: type[T], plain: Mapping[str, Any], where: str) -> T:
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
+    if isinstance(kind, UnionType):
+        kind = next(each for each in kind.__args__ if each is not NoneType)
     if is_dataclass(kind):
         return build(kind, value, where)  # type: ignore[arg-type]
     if isinstance(value, list):

@@ -37,6 +37,7 @@ from torch.multiprocessing.spawn import spawn
 from inference.nano.model import Nano
 from inference.nano.weights import save
 from inference.sam4d.runtime import Runtime, best_runtime
+from inference.training.crops import Crops
 from inference.training.feed import Lessons, Snapshot, fed
 from inference.training.frames_stage import Lesson, Sums, lessons_loss
 from inference.training.settings import Schedule, Training, read_training
@@ -103,6 +104,8 @@ def take_step(
     assert found is not None
     stage, within = found
     run.model.train()
+    run.model.requires_grad_(stage.crops is None)
+    run.model.refiner.requires_grad_()
     loss = lessons_loss(run.model, lessons, runtime, run.sums)
     if not bool(torch.isfinite(loss.detach())):
         path = folder / f"diverged-{run.step}-{place.rank}.pt"
@@ -128,7 +131,7 @@ def _share_gradients(model: nn.Module, place: Place) -> None:
     """The mean over the processes; what one of them did not use counts as 0 there."""
     if place.count == 1:
         return
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
@@ -221,7 +224,8 @@ def train(asked: argparse.Namespace, place: Place) -> None:
     elif asked.start is not None:
         _start_from(run, asked.start)
     snapshot = Snapshot(run.model) if asked.workers else None
-    lessons = Lessons(training, Shots(asked.data), place.rank, runtime, snapshot)
+    shots, crops = _data(asked, training)
+    lessons = Lessons(training, shots, place.rank, runtime, snapshot, crops)
     began, first, saved = 0.0, run.step + 1, time.monotonic()
     losses: list[Tensor] = []
     with _Stop() as stop:
@@ -266,6 +270,18 @@ class _Stop:
 
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGTERM, self._before)
+
+
+def _data(asked: argparse.Namespace, training: Training) -> tuple[Shots | None, Crops | None]:
+    """What the stages learn from. Raises ValueError where it is not there."""
+    needs = {"crops" if stage.crops else "data" for stage in training.stages}
+    for name in sorted(needs):
+        if getattr(asked, name) is None:
+            raise ValueError(f"a stage of this config learns from --{name}; say where that is")
+    return (
+        Shots(asked.data) if "data" in needs else None,
+        Crops(asked.crops) if "crops" in needs else None,
+    )
 
 
 def _any_asked(stop: _Stop, place: Place) -> bool:
@@ -365,7 +381,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m inference.training.train", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("config")
-    parser.add_argument("--data", type=Path, required=True, help="drives made by training.shots")
+    parser.add_argument("--data", type=Path, help="drives made by training.shots")
+    parser.add_argument("--crops", type=Path, help="crops made by training.crops")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="of a single process")
@@ -376,8 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         # What is wrong is said once, not by every process.
-        read_training(asked.config)
-        Shots(asked.data)
+        _data(asked, read_training(asked.config))
         if dist.is_torchelastic_launched():
             dist.init_process_group(_backend())
             train(asked, Place(dist.get_rank(), dist.get_world_size()))

@@ -31,6 +31,12 @@ def test_without_shipped_weights_geometry_alone_is_offered(tmp_path, monkeypatch
     assert [card.key for card in predictor.offered("geometric")] == ["geometric"]
 
 
+def test_without_pytorch_nothing_is_offered_that_needs_it(weights, monkeypatch):
+    monkeypatch.setattr(predictor, "find_spec", lambda name: None)
+
+    assert [card.key for card in predictor.offered("geometric")] == ["geometric"]
+
+
 def test_a_file_of_one_s_own_is_offered_by_its_name_not_by_its_path(weights, tmp_path):
     own = tmp_path / "ours.safetensors"
     save(Nano(SMALL), own)

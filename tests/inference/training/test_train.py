@@ -108,7 +108,7 @@ def test_a_run_that_is_told_to_end_saves_first(drives, tmp_path, monkeypatch, ca
 
     monkeypatch.setattr(loop, "take_step", stopped_after_two)
     asked = Namespace(config="x", data=drives, out=tmp_path, threads=1, start=None, exact=True,
-                      workers=0)  # fmt: skip
+                      workers=0, crops=None)  # fmt: skip
 
     loop.train(asked, loop.Place())
 
@@ -180,7 +180,7 @@ def test_the_command_trains_and_leaves_weights(drives, tmp_path, monkeypatch, ca
     monkeypatch.setattr(loop, "read_training", lambda name: TRAINING)
     monkeypatch.setattr(loop, "REPORT_EVERY", 2)
     asked = Namespace(config="x", data=drives, out=tmp_path, processes=1, threads=1, start=None,
-                      exact=True, workers=0)  # fmt: skip
+                      exact=True, workers=0, crops=None)  # fmt: skip
 
     loop.train(asked, loop.Place())
 
