@@ -451,9 +451,13 @@ class NanoPredictor:
         else:
             crop = crop_of(seen.prepared, camera, hints, logits, window, self.config)
             with self.runtime():
-                refined, sure = self.model.refiner(torch.from_numpy(crop)[None])
-            whole = pasted(refined[0].float().cpu().numpy(), window, shape)
+                refined, sure, of_outline = self.model.refiner(torch.from_numpy(crop)[None])
             iou = float(torch.sigmoid(sure[0]))
+            if hints.outline is not None and hints.outline.any() and of_outline[0] > sure[0]:
+                # It has the recording's own resolution, which a crop of a near bus has not.
+                iou = float(torch.sigmoid(of_outline[0]))
+                return [MaskPrediction(camera, hints.outline.ravel(), iou, score)]
+            whole = pasted(refined[0].float().cpu().numpy(), window, shape)
         mask = (whole > 0).ravel()
         return [MaskPrediction(camera, mask, iou, score)] if mask.any() else []
 

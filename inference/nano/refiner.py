@@ -218,20 +218,24 @@ class Refiner(nn.Module):
             for channel, weight in _START.items():
                 self.prior.weight[0, channel] = weight
         self.confidence = nn.Linear(d, 1)
+        self.outline_confidence = nn.Linear(d, 1)
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 12, S, S] -> logits [B, S, S] and the estimated IoU's logit [B]."""
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[B, 12, S, S] -> logits [B, S, S], and logits of estimated IoUs [B]: of this mask, and of
+        geometry's outline, which may be the better one.
+        """
         x = self.first(crops)
         kept = []
         for down, block in zip(self.down, self.blocks, strict=True):
             kept.append(x)
             x = block(down(x))
-        iou = self.confidence(x.mean(dim=(2, 3)))[:, 0]
+        said = x.mean(dim=(2, 3))
+        iou, outline_iou = self.confidence(said)[:, 0], self.outline_confidence(said)[:, 0]
         for up, mix in zip(self.up, self.mix, strict=True):
             side = kept.pop()
             x = mix(F.relu(F.interpolate(up(x), size=side.shape[-2:], mode="bilinear") + side))
         out: Tensor = (self.last(x) + self.prior(crops))[:, 0].float()
-        return out, iou.float()
+        return out, iou.float(), outline_iou.float()
 
 
 def pasted(logits: Float32Array, window: Window, shape: tuple[int, int]) -> Float32Array:

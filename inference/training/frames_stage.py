@@ -24,7 +24,7 @@ from inference.nano.model import Looked, Nano, filled, looked_of
 from inference.sam4d.runtime import Runtime
 from inference.training.clips import Clip, draw_clip
 from inference.training.lessons import View, Wear, correct, draw_view
-from inference.training.losses import estimate_loss, is_there, mask_loss, overlap
+from inference.training.losses import estimate_loss, iou_loss, is_there, mask_loss, overlap
 from inference.training.shots import Shots
 from inference.training.simulation import Mix
 
@@ -416,10 +416,16 @@ def _mask_loss(
 
 def _crop_loss(model: Nano, crops: Tensor, gold: Tensor, runtime: Runtime, sums: Sums) -> Tensor:
     with rounding(runtime):
-        refined, iou = model.refiner(crops)
+        refined, iou, outline_iou = model.refiner(crops)
     losses, ious = mask_loss(refined, gold)
     there = is_there(gold)
     losses = losses + estimate_loss(iou, torch.where(there > 0, 10.0, -10.0), ious, there)
+    outlined, outline_ious = crops[:, 11], overlap(crops[:, 11], gold)
+    known = there * (outlined > 0).flatten(1).any(1)
+    losses = losses + iou_loss(outline_iou, outline_ious, known)
+    chosen = torch.where((outline_iou > iou) & (known > 0), outline_ious, ious)
     sums.add("crop", ious, there)
+    sums.add("crop chosen", chosen, there)
+    sums.add("crop outline", outline_ious, known)
     sums.add("crop before", overlap(crops[:, 3], gold), there)
     return losses.mean()

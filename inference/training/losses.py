@@ -52,6 +52,11 @@ def overlap(logits: Tensor, shares: Tensor, weights: Tensor | None = None) -> Te
 
 def estimate_loss(iou_logits: Tensor, seen_logits: Tensor, ious: Tensor, there: Tensor) -> Tensor:
     """[B]: how far the estimated IoU and presence are off."""
-    estimates = F.binary_cross_entropy_with_logits(iou_logits, ious, reduction="none") * there
     seen = F.binary_cross_entropy_with_logits(seen_logits, there, reduction="none")
-    return ESTIMATES * (estimates + seen)
+    return iou_loss(iou_logits, ious, there) + ESTIMATES * seen
+
+
+def iou_loss(iou_logits: Tensor, ious: Tensor, there: Tensor) -> Tensor:
+    """[B]: how far an estimated IoU is off."""
+    errors = F.binary_cross_entropy_with_logits(iou_logits, ious, reduction="none")
+    return ESTIMATES * errors * there

@@ -337,11 +337,14 @@ def _runtime(asked: argparse.Namespace, place: Place) -> Runtime:
     return Runtime(device, torch.float32 if asked.exact else best.precision)
 
 
+_MAY_BE_NEW = ("memory_encoder.", "refiner.outline_confidence.")
+
+
 def _start_from(run: Run, path: Path) -> None:
     """Weights of a run whose model knew less may be begun with: what it lacks starts anew."""
     held = torch.load(path, map_location="cpu", weights_only=True)
     missing, strange = run.model.load_state_dict(held["average"], strict=False)
-    if strange or any(not name.startswith("memory_encoder.") for name in missing):
+    if strange or any(not name.startswith(_MAY_BE_NEW) for name in missing):
         raise ValueError(f"{path} is of another model: {[*strange, *missing][0]} is not in both")
     _set_average(run, held["average"])
 
@@ -362,7 +365,8 @@ def _report(run: Run, loss: float, pace_s: float, folder: Path) -> None:
                          *(f"{ious[r]:.4f}" if r in ious else "" for r in ROUTES)])  # fmt: skip
 
 
-ROUTES = ("C→C", "C→L", "L→C", "L→L", "then→C", "then→L", "crop", "crop before")
+ROUTES = ("C→C", "C→L", "L→C", "L→L", "then→C", "then→L", "crop", "crop chosen", "crop outline",
+          "crop before")  # fmt: skip
 
 
 def _join(rank: int, asked: argparse.Namespace, meeting: str) -> None:

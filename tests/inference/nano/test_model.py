@@ -99,10 +99,10 @@ def test_everything_can_learn():
     arrays = arrays_at(view, (30.0, 30.0))
     picture, sweep = model.see(looked_of([view.picture], [view.sweep]))
     in_picture, in_sweep = model.decode(asked_of(arrays, [0]), picture, sweep)
-    refined, sure = model.refiner(torch.randn(2, 12, 48, 48))
+    refined, sure, of_outline = model.refiner(torch.randn(2, 12, 48, 48))
 
     sum(x.square().mean() for x in (in_picture.logits, in_picture.iou, in_picture.seen,
-        in_sweep.logits, in_sweep.iou, in_sweep.seen, refined, sure)).backward()  # fmt: skip
+        in_sweep.logits, in_sweep.iou, in_sweep.seen, refined, sure, of_outline)).backward()  # fmt: skip
 
     idle = {
         name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().any()

@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from inference.geometric.predictor import GeometricPredictor  # noqa: E402
 from inference.nano.predictor import NanoPredictor  # noqa: E402
 from inference.prompts import BoxPrompt, MaskPrompt, PointPrompt  # noqa: E402
 from tests.inference.nano.rig import drive, gold, small_model  # noqa: E402
@@ -138,3 +139,20 @@ def test_a_second_return_far_behind_its_cell_does_not_take_the_cell_s_answer():
 
     assert first > 0
     assert second < 0
+
+
+@pytest.mark.parametrize("trusts_geometry", [True, False])
+def test_geometry_s_outline_is_taken_where_it_is_thought_to_be_better(trusts_geometry):
+    model = small_model()
+    with torch.no_grad():
+        model.refiner.outline_confidence.bias.fill_(9.0 if trusts_geometry else -9.0)
+        model.refiner.prior.bias.fill_(-20.0)  # its own mask is empty
+    predictor, geometry = NanoPredictor(model, version="test"), GeometricPredictor()
+    prompt = PointPrompt("FRONT", car_pixel())
+
+    answers = predictor.add_prompt(predictor.open(drive()), frame=0, prompts=[prompt])
+    drawn = geometry.add_prompt(geometry.open(drive()), frame=0, prompts=[prompt])
+
+    own, other = ([a.mask for a in some if a.sensor == "FRONT"] for some in (answers, drawn))
+    assert len(own) == trusts_geometry
+    assert not own or np.array_equal(own[0], other[0])
