@@ -23,7 +23,7 @@ from inference.geometric.frames import OpenScene as GeometricScene
 from inference.geometric.frames import PreparedFrame
 from inference.geometric.outline import outlined
 from inference.geometric.propagation import Step, steps
-from inference.geometry import FloatArray, inverse
+from inference.geometry import FloatArray, distances, inverse
 from inference.nano.config import SWEEP_STRIDE, NanoConfig
 from inference.nano.decoder import Decoded, Seen, SweepSeen, asked_of
 from inference.nano.glance import (
@@ -62,6 +62,7 @@ from inference.scene import Scene
 
 BoolArray = npt.NDArray[np.bool_]
 Float32Array = npt.NDArray[np.float32]
+Int32Array = npt.NDArray[np.int32]
 
 _KEPT_FRAMES, _KEPT_ANSWERS = 8, 64
 _OUTSIDE = -8.0  # the logit of what a decoder did not look at
@@ -81,12 +82,15 @@ class Pair:
 
 @dataclass
 class FrameSeen:
-    """pairs: by camera, or by a column for a sector without one; made when they are asked for."""
+    """undecided: [N] the points that no cell of the range view speaks for.  pairs: by camera, or by a
+    column for a sector without one; made when they are asked for.
+    """
 
     prepared: PreparedFrame
     pictures: dict[str, PictureGlance]
     sweep: SweepGlance | None
     sweep_features: SweepSeen | None
+    undecided: BoolArray
     pairs: dict[str | int, Pair] = field(default_factory=dict)
 
 
@@ -344,7 +348,10 @@ class NanoPredictor:
                 features = self.model.see_sweeps(looked_of(None, [sweep]))
         while len(opened.frames) >= _KEPT_FRAMES:
             opened.frames.popitem(last=False)
-        opened.frames[frame] = FrameSeen(prepared, pictures, sweep, features)
+        undecided = np.zeros(len(prepared.cloud), bool)
+        if sweep is not None:
+            undecided = _undecided(sweep, prepared.cloud.points)
+        opened.frames[frame] = FrameSeen(prepared, pictures, sweep, features, undecided)
         return opened.frames[frame]
 
     def _pair(
@@ -422,9 +429,8 @@ class NanoPredictor:
         columns = (sweep.first + first + np.arange(self.config.window)) % self.config.columns
         whole[:, columns] = decoded.logits[0].float().cpu().numpy()[: len(whole)]
         inside = _on_points(seen.sweep, whole, seen.prepared.cloud.points) > 0
-        elsewhere = seen.sweep.cell_of < 0
         if hints.target is not None:
-            inside[elsewhere] = hints.target[elsewhere]  # other LiDARs' points: geometry's word
+            inside[seen.undecided] = hints.target[seen.undecided]  # geometry's word
         iou = float(torch.sigmoid(decoded.iou[0]))
         score = float(torch.sigmoid(decoded.seen[0]))
         parts = seen.prepared.cloud.part_of
@@ -522,7 +528,7 @@ def _together(seen: Sequence[S | None]) -> S | None:
 
 def _on_points(sweep: SweepGlance, logits: Float32Array, points: Float32Array) -> Float32Array:
     """Of cells [R, columns] -> of the cloud's points [N]: a point takes after the cells beside it
-    whose points lie where it lies itself.
+    whose points lie where it lies itself. The `_undecided` ones are outside.
     """
     columns = logits.shape[1]
     out = np.full(len(sweep.cell_of), _OUTSIDE, np.float32)
@@ -531,18 +537,36 @@ def _on_points(sweep: SweepGlance, logits: Float32Array, points: Float32Array) -
     # Most points are far from the object: only those beside something drawn are worked out.
     near = np.maximum(logits, np.maximum(np.roll(logits, 1, 1), np.roll(logits, -1, 1))) > 0
     chosen = near[row, column]
-    index, row, column = index[chosen], row[chosen], column[chosen]
+    index = index[chosen]
     total, weights = np.zeros(len(index), np.float32), np.full(len(index), 1e-6, np.float32)
+    for row, column, weight in _beside(sweep, points, index):
+        total += weight * logits[row, column]
+        weights += weight
+    out[index] = np.where(weights < _LEAST_WEIGHT, _OUTSIDE, total / weights)
+    return out
+
+
+def _undecided(sweep: SweepGlance, points: Float32Array) -> BoolArray:
+    """[N]: other LiDARs' points, and those far behind what their cells show, as second returns are,
+    or one of two points of a cell on a surface that is looked along.
+    """
+    out = np.ones(len(sweep.cell_of), bool)
+    index = np.flatnonzero(sweep.cell_of >= 0)
+    out[index] = sum(weight for *_, weight in _beside(sweep, points, index)) < _LEAST_WEIGHT
+    return out
+
+
+def _beside(
+    sweep: SweepGlance, points: Float32Array, index: npt.NDArray[np.int64]
+) -> Iterator[tuple[Int32Array, Int32Array, Float32Array]]:
+    """Rows and columns of the cells of some points, then of those beside them, and how much each counts."""
+    columns = sweep.valid.shape[1]
+    row, column = np.divmod(sweep.cell_of[index], columns)
     for shift, share in ((0, 1.0), (-1, 0.4), (1, 0.4)):
         beside = (column + shift) % columns
-        away = np.linalg.norm(sweep.xyz[row, beside] - points[index], axis=1)
+        away = distances(sweep.xyz[row, beside], points[index])
         weight = share * np.exp(-((away / _SAME_SURFACE_M) ** 2)) * sweep.valid[row, beside]
-        total += weight * logits[row, beside]
-        weights += weight
-    # A second return lies far behind what its cell shows, and beside nothing that was decided.
-    stands_alone = weights < _LEAST_WEIGHT
-    out[index] = np.where(stands_alone, _OUTSIDE, total / weights)
-    return out
+        yield row, beside, weight.astype(np.float32)
 
 
 def _as_drawn(answers: list[MaskPrediction], prompts: Sequence[Prompt]) -> list[MaskPrediction]:

@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_refused_with_words(predictor, prompt, error, words
 
 
 def test_a_second_return_far_behind_its_cell_does_not_take_the_cell_s_answer():
-    from inference.nano.predictor import _on_points
+    from inference.nano.predictor import _on_points, _undecided
     from tests.inference.nano.rig import glances
 
     sweep = glances(camera=None).sweep
@@ -135,10 +135,34 @@ def test_a_second_return_far_behind_its_cell_does_not_take_the_cell_s_answer():
     cell = row * logits.shape[1] + column
     alone = replace(sweep, cell_of=np.array([cell, cell], np.int32))
 
-    first, second = _on_points(alone, logits, np.stack([near, near * 2]).astype(np.float32))
+    points = np.stack([near, near * 2]).astype(np.float32)
+    first, second = _on_points(alone, logits, points)
 
     assert first > 0
     assert second < 0
+    assert _undecided(alone, points).tolist() == [False, True]
+
+
+def test_of_points_that_no_cell_speaks_for_geometry_does():
+    predictor = NanoPredictor(small_model(), version="test")
+    opened = predictor.open(drive())
+    points = drive().frames[0].sweeps["TOP"].points_ego
+    number = max(
+        (n for n in np.unique(gold()["TOP"]) if n >= 10), key=lambda n: (gold()["TOP"] == n).sum()
+    )
+    prompt = PointPrompt("TOP", tuple(map(float, points[gold()["TOP"] == number][0])))
+    geometry = GeometricPredictor()
+    (meant,) = (
+        each.mask for each in geometry.add_prompt(geometry.open(drive()), frame=0, prompts=[prompt])
+        if each.sensor == "TOP"
+    )  # fmt: skip
+    predictor.look(opened, 0)
+    opened.frames[0].undecided[:] = True  # as if every point had its cell taken by another one
+
+    answers = predictor.add_prompt(opened, frame=0, prompts=[prompt])
+
+    assert meant.any()
+    assert np.array_equal(next(each.mask for each in answers if each.sensor == "TOP"), meant)
 
 
 @pytest.mark.parametrize("trusts_geometry", [True, False])
