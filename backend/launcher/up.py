@@ -32,17 +32,18 @@ FIRST_START_NEEDS_MB, LATER_START_NEEDS_MB = 500, 100
 READY_WITHIN_S = 120.0
 LOCAL_ONLY = {LOOPBACK, "localhost", "::1"}
 PREDICTOR = "MASKLET_PREDICTOR"
+NANO = "nano"
 # Stopped in this order; PostgreSQL and Valkey, on which they all stand, come last.
 STOPPED_FIRST = (("beat", "worker", "model", "web"), ("valkey",), ("postgres",))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """model: a file of SAM4D weights; None: geometry, or what MASKLET_PREDICTOR says."""
+    """model: a file of SAM4D weights, or NANO; None: geometry, or what MASKLET_PREDICTOR says."""
 
     host: str
     port: int
-    model: Path | None
+    model: str | None
     demo: bool
 
 
@@ -54,15 +55,19 @@ def parse_up(rest: list[str]) -> Asked:
     parser.add_argument("--port", type=int, default=8000, help="0: any free one (%(default)s)")
     parser.add_argument(
         "--model",
-        type=Path,
         metavar="FILE",
-        help="answer clicks with these SAM4D weights, and install PyTorch for that",
+        help="answer clicks with these SAM4D weights, or with 'nano', the small model that comes with "
+        "Masklet, and install PyTorch for that",
     )
     parser.add_argument("--no-demo", action="store_true", help="no demo accounts and drive")
     asked = parser.parse_args(rest)
-    if asked.model is not None and not asked.model.is_file():
-        parser.error(f"there is no file {asked.model}: --model takes a file of SAM4D weights")
-    model = asked.model.resolve() if asked.model else None
+    model = asked.model
+    if model is not None and model != NANO:
+        if not Path(model).is_file():
+            parser.error(
+                f"there is no file {model}: --model takes a file of SAM4D weights, or {NANO}"
+            )
+        model = str(Path(model).resolve())
     return Asked(asked.host, asked.port, model, not asked.no_demo)
 
 
@@ -112,7 +117,7 @@ def _run(asked: Asked, data: Data, listening: socket.socket) -> int:
         settings = {
             "MASKLET_PUBLIC_URL": url,
             **settings_of(data, services.database_url, services.redis_url),
-            **({PREDICTOR: str(asked.model)} if asked.model else {}),
+            **({PREDICTOR: asked.model} if asked.model else {}),
         }
         made = _prepare(data, settings, demo=asked.demo)
         _start_processes(supervisor, data, settings, listening)
@@ -145,10 +150,10 @@ def address(host: str, port: int) -> str:
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
-def _try_weights(path: Path) -> None:
+def _try_weights(model: str) -> None:
     """A file that cannot answer clicks is known before anything runs."""
-    command = [str(python_here()), "-m", "inference.predictor", str(path)]
-    run_step(f"Reading the weights in {path.name}", command, cwd=CHECKOUT)
+    command = [str(python_here()), "-m", "inference.predictor", model]
+    run_step(f"Reading the weights in {Path(model).name}", command, cwd=CHECKOUT)
 
 
 def _prepare(data: Data, settings: Mapping[str, str], *, demo: bool) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """How good a predictor is: masks against gold on held-out procedural drives, and on real frames.
 
     python -m inference.training.evaluate --predictor nano|geometric|PATH --seeds 9001-9030
-        [--real FOLDER] [--json FILE]
+        [--real FOLDER] [--json FILE] [--against FILE]
 
 Drives: seed by seed the rigs "waymo", "nuscenes", "kitti", "pandaset" and "demo", none of which is
 trained on, every second one in a random look. In one frame of each, objects (things) that a camera
@@ -211,6 +211,39 @@ def rows_of(scores: Scores) -> list[dict[str, Any]]:
     return rows
 
 
+# What decides which predictor is the default: the table of issue 4, but for nuScenes, which may not.
+_DECIDES = ("iou@1", "iou@3", "box", "pole@1", "carry@20", "pandaset@1")
+_MAY_LOSE = 0.01
+
+
+def compared(
+    rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]
+) -> tuple[bool, list[tuple[str, float]]]:
+    """Whether a predictor may be the default instead of another one: in no row below it by more than
+    a hundredth, and above it in the mean. With it the differences by row.
+    """
+    before = {(row["metric"], row["route"]): row["value"] for row in others}
+    ahead = [
+        (
+            f"{row['metric']} {row['route']}",
+            round(row["value"] - before[row["metric"], row["route"]], 4),
+        )
+        for row in rows
+        if row["metric"] in _DECIDES and (row["metric"], row["route"]) in before
+    ]
+    gains = [gain for _, gain in ahead]
+    return bool(gains) and min(gains) >= -_MAY_LOSE and float(np.mean(gains)) > 0, ahead
+
+
+def _tell_compared(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    is_better, ahead = compared(rows, json.loads(path.read_text())["rows"])
+    print(f"\nless {path.name}:")
+    for name, gain in ahead:
+        print(f"{name:22s} {gain:+.3f}")
+    mean = float(np.mean([gain for _, gain in ahead])) if ahead else 0.0
+    print(f"mean {mean:+.3f}: it {'may' if is_better else 'may not'} be the default instead")
+
+
 def _work(job: tuple[str, int, Plan]) -> tuple[int, Scores]:
     import torch
 
@@ -228,6 +261,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=parse_seeds, default=parse_seeds("9001-9030"))
     parser.add_argument("--real", type=Path, help="a folder with recordings (see recordings.py)")
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--against", type=Path, help="another predictor's JSON, to be compared with"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args(arguments)
     parts = None if asked.json is None else asked.json.with_suffix(".parts")
@@ -254,6 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{row['metric']:18s} {row['route']}  {row['value']:.3f}  n={row['n']}")
     if asked.json is not None:
         asked.json.write_text(json.dumps({"rows": rows}, ensure_ascii=False, indent=1))
+    if asked.against is not None:
+        _tell_compared(rows, asked.against)
     return 0
 
 

@@ -159,7 +159,8 @@ def test_weights_are_a_file_and_need_pytorch(tmp_path, capsys):
 
     asked = parse_up(["--model", str(path)])
 
-    assert asked.model == path
+    assert asked.model == str(path)
+    assert parse_up(["--model", "nano"]).model == "nano"
     assert with_weights(asked, {})
     assert with_weights(parse_up([]), {"MASKLET_PREDICTOR": "/weights.pth"})
     assert not with_weights(parse_up([]), {"MASKLET_PREDICTOR": "geometric"})

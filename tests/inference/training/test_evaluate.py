@@ -13,6 +13,33 @@ from inference.training import evaluate
 from inference.training.cases import click, render, tight_box
 
 
+def row(metric, value, route="C→C"):
+    return {"metric": metric, "route": route, "value": value, "n": 9}
+
+
+@pytest.mark.parametrize(
+    ("values", "may"),
+    [
+        ((0.7, 0.59, 0.8), True),  # a hundredth lost, more won
+        ((0.7, 0.58, 0.9), False),  # two lost in one row
+        ((0.6, 0.6, 0.8), False),  # nothing won
+        ((0.62, 0.6, 0.79), True),
+    ],
+)
+def test_a_default_must_lose_nowhere_and_win_in_the_mean(values, may):
+    before = [row("iou@1", 0.6), row("box", 0.6), row("pandaset@1", 0.8, "L→L")]
+    after = [{**each, "value": value} for each, value in zip(before, values, strict=True)]
+
+    # What may not decide does not, and what only one of them has is not compared.
+    is_better, ahead = evaluate.compared(
+        [*after, row("nuscenes@1", 0.0), row("iou@1", 0.0, "L→L")],
+        [*before, row("nuscenes@1", 1.0)],
+    )
+
+    assert is_better is may
+    assert [name for name, _ in ahead] == ["iou@1 C→C", "box C→C", "pandaset@1 L→L"]
+
+
 class Oracle:
     """Knows the gold; answers with what `change` makes of it."""
 
