@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from inference.geometric.alone import carried
 from inference.geometric.confidence import of_picture, of_points
-from inference.geometric.frames import OpenScene, PreparedFrame
+from inference.geometric.frames import Cloud, OpenScene, PreparedFrame
 from inference.geometric.motion import (
     Sighting,
     first_sighting,
@@ -31,6 +31,9 @@ _MOSTLY_GROUND = 0.6
 # Ground this near to known ground is the same piece of it.
 _CELL_M = 0.5
 _LEAST_GROUND_POINTS = 5
+# Of a mask: fewer standing points than these are too few to do without its ground. A cluster of
+# which it has less than half is not its object's when it is less than this share of it.
+_LEAST_STANDING, _SLIVER = 3, 0.15
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,25 @@ def _sighting(prepared: PreparedFrame, masks: Mapping[str, BoolArray]) -> Sighti
         return None
     if (target & prepared.cloud.is_ground).sum() > _MOSTLY_GROUND * target.sum():
         return _ground_sighting(prepared, target)
+    target = _without_slivers(prepared.cloud, target)
     return first_sighting(prepared.points_world()[target], prepared.frame.timestamp_us * 1e-6)
+
+
+def _without_slivers(cloud: Cloud, target: BoolArray) -> BoolArray:
+    """What a mask has of the ground below its object, and the few points that it has of other things.
+
+    They move otherwise than the object, and would lead the search astray.
+    """
+    standing = target & ~cloud.is_ground
+    if standing.sum() < _LEAST_STANDING:
+        return target
+    clustered = standing & (cloud.cluster >= 0)
+    sizes = np.bincount(cloud.cluster[cloud.cluster >= 0], minlength=1)
+    counts = np.bincount(cloud.cluster[clustered], minlength=len(sizes))
+    is_sliver = (counts < _SLIVER * standing.sum()) & (counts < sizes / 2)
+    kept = standing.copy()
+    kept[clustered] = ~is_sliver[cloud.cluster[clustered]]
+    return kept if kept.any() else standing
 
 
 def _ground_sighting(prepared: PreparedFrame, target: BoolArray) -> Sighting:

@@ -262,7 +262,17 @@ class NanoPredictor:
         recall = None
         if there:
             recall = self._recall(there, seen, asked[0][2].points[0].place, len(asked))
-        return self._answered(seen, asked, recall)[0]
+        answers, _ = self._answered(seen, asked, recall)
+        if self.config.remembers:
+            return answers
+        # Without memory the model does not know whom it follows: which points are the object's is
+        # geometry's word, the model draws it in pictures.
+        parts = seen.prepared.cloud.part_of
+        return [
+            *(answer for answer in answers if answer.sensor not in parts),
+            *(MaskPrediction(lidar, step.target[part], step.fit)
+              for lidar, part in parts.items() if step.target[part].any()),
+        ]  # fmt: skip
 
     def _remembered(
         self, opened: OpenScene, frame: int, masks: Mapping[str, BoolArray], age: int

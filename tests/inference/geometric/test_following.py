@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from inference.geometric.frames import OpenScene
+from inference.geometric.propagation import _without_slivers
 from inference.masks import intersection_over_union
 from inference.predictor import FramePrediction, load_predictor
+from inference.world.drive import make_drive
 from tests.inference.geometric.blocks import CAMERA, GROUND, LIDAR, Block, Plain, scene_of
 
 TRACK = 3
@@ -161,3 +164,26 @@ def test_a_click_between_two_steps_does_not_disturb_them() -> None:
         assert [a.sensor for a in first.masks[TRACK]] == [a.sensor for a in second.masks[TRACK]]
         for one, other in zip(first.masks[TRACK], second.masks[TRACK], strict=True):
             assert (one.mask == other.mask).all()
+
+
+def test_the_ground_below_and_slivers_of_other_things_do_not_lead_astray():
+    made = make_drive(6, "tiny", 1)
+    cloud = OpenScene(made).prepared(0).cloud
+    sizes = np.bincount(cloud.cluster[cloud.cluster >= 0])
+    first, second = np.argsort(-sizes)[:2]
+    own, other = cloud.cluster == first, np.flatnonzero(cloud.cluster == second)
+    ground = np.flatnonzero(cloud.is_ground)[:6]
+    mask = own.copy()
+    mask[ground] = True
+    mask[other[: max(1, int(0.1 * own.sum()))][: len(other) // 3]] = True
+    assert mask.sum() > own.sum() + len(ground)
+
+    assert np.array_equal(_without_slivers(cloud, mask), own)
+    # Two things that are one object, a rider and the bicycle, stay together.
+    both = own | (cloud.cluster == second)
+    assert np.array_equal(_without_slivers(cloud, both), both)
+    # Nothing but ground and a point stays as it is.
+    few = np.zeros(len(cloud), bool)
+    few[ground] = True
+    few[other[0]] = True
+    assert np.array_equal(_without_slivers(cloud, few), few)
