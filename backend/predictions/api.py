@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from backend.predictions.actions import choose_predictor
 from backend.predictions.queries import offers
+from backend.projects.models import Project
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for
 
@@ -40,8 +41,7 @@ class ProjectPredictor(APIView):
 
     @extend_schema(responses=PredictorAnswer)
     def get(self, request: Request, project_id: int) -> Response:
-        project = project_for(request.user, project_id, "view")
-        return Response({"chosen": project.predictor, "offered": offers()})
+        return _answer(project_for(request.user, project_id, "view"))
 
     @extend_schema(request=PredictorChoice, responses=PredictorAnswer)
     def put(self, request: Request, project_id: int) -> Response:
@@ -52,4 +52,8 @@ class ProjectPredictor(APIView):
             choose_predictor(project, asked.validated_data["predictor"])
         except ValueError as error:
             raise serializers.ValidationError({"predictor": [str(error)]}) from error
-        return Response({"chosen": project.predictor, "offered": offers()})
+        return _answer(project)
+
+
+def _answer(project: Project) -> Response:
+    return Response({"chosen": project.predictor, "offered": offers()})

@@ -92,9 +92,8 @@ class Turns:
 
 @dataclass(frozen=True)
 class Opened:
-    """A scene that is kept open: by which predictor, as which choice, and the predictor's state of it."""
+    """A scene that is kept open: by which predictor, and that one's state of it."""
 
-    choice: str
     predictor: Predictor
     state: Any
 
@@ -113,7 +112,9 @@ class Resident:
         offers: Sequence[Card] = (),
         load: Callable[[str], Predictor] = load_predictor,
     ) -> None:
-        """predictor: what projects get that chose nothing.  offers: its card first, then others'."""
+        """predictor: what projects get that chose nothing.  offers: its card first, then others'.
+        load: of the others; the same one every time.
+        """
         self.predictor = predictor
         self.name = name
         self.offers = offers
@@ -127,12 +128,11 @@ class Resident:
 
         Raises InvalidEdit where the project asks for a predictor that is not offered.
         """
-        choice = choice_of(scene)
+        predictor = self._chosen(choice_of(scene))
         there = self._opened.get(scene)
-        if there is not None and there.choice == choice:
+        if there is not None and there.predictor is predictor:
             self._opened.move_to_end(scene)
             return there
-        predictor = self._chosen(choice)
         if there is not None:
             self._opened.pop(scene).close()
         while len(self._opened) >= MAX_OPEN_SCENES:
@@ -140,7 +140,7 @@ class Resident:
             oldest.close()
             SceneHold.objects.filter(scene=scene_id, worker=self.name).delete()
         row = Scene.objects.select_related("project").get(pk=scene)
-        self._opened[scene] = Opened(choice, predictor, predictor.open(read_scene(row)))
+        self._opened[scene] = Opened(predictor, predictor.open(read_scene(row)))
         return self._opened[scene]
 
     def _chosen(self, choice: str) -> Predictor:

@@ -12,37 +12,16 @@ from backend import statements
 from backend.accounts.models import User
 from backend.projects.models import Project, Role
 
-# What a role may do in its project. Admins may do everything everywhere.
+# What a role may do in its project: each what the one before may, and more. Admins may do everything
+# everywhere.
+_ANNOTATOR = frozenset({"view", "label", "submit"})
+_REVIEWER = _ANNOTATOR | {"review"}
+_MANAGER = _REVIEWER | {"assign", "export", "import", "delete_scene", "configure"}
 ABILITIES: dict[str, frozenset[str]] = {
-    Role.ANNOTATOR: frozenset({"view", "label", "submit"}),
-    Role.REVIEWER: frozenset({"view", "label", "submit", "review"}),
-    Role.MANAGER: frozenset(
-        {
-            "view",
-            "label",
-            "submit",
-            "review",
-            "assign",
-            "export",
-            "import",
-            "delete_scene",
-            "configure",
-        }
-    ),
-    Role.ADMIN: frozenset(
-        {
-            "view",
-            "label",
-            "submit",
-            "review",
-            "assign",
-            "export",
-            "import",
-            "delete_scene",
-            "configure",
-            "browse_server",
-        }
-    ),
+    Role.ANNOTATOR: _ANNOTATOR,
+    Role.REVIEWER: _REVIEWER,
+    Role.MANAGER: _MANAGER,
+    Role.ADMIN: _MANAGER | {"browse_server"},
 }
 
 
