@@ -145,10 +145,6 @@ def load_predictor(name: str = "geometric") -> Predictor:
         predictor.warm_up()
         return predictor
     path = SHIPPED if name == "nano" else Path(name)
-    if name == "nano" and not path.is_file():
-        raise ValueError(
-            "the small model's weights do not come with this version; choose geometric"
-        )
     if not path.is_file():
         raise ValueError(
             f"there is no predictor {name!r}; choose geometric or nano, or name a file of SAM4D "
@@ -165,14 +161,11 @@ def load_predictor(name: str = "geometric") -> Predictor:
 
 def is_nano(path: Path) -> bool:
     """Whether a file says that it holds the small model."""
-    from safetensors import SafetensorError, safe_open
-
-    from inference.nano.weights import CONFIG
+    from inference.nano.weights import CONFIG, WrongWeights, metadata_of
 
     try:
-        with safe_open(path, "pt") as opened:
-            return CONFIG in (opened.metadata() or {})
-    except SafetensorError:
+        return CONFIG in metadata_of(path)
+    except WrongWeights:
         return False
 
 

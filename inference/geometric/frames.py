@@ -58,6 +58,19 @@ class Cloud:
     def __len__(self) -> int:
         return len(self.points)
 
+    def gathered(self, masks: Mapping[str, BoolArray]) -> BoolArray:
+        """[N] of masks by sensor name; what is no LiDAR's, or is not there, says nothing."""
+        whole = np.zeros(len(self), bool)
+        for lidar, part in self.part_of.items():
+            if lidar in masks:
+                whole[part] = masks[lidar]
+        return whole
+
+    def split(self, inside: BoolArray) -> dict[str, BoolArray]:
+        """A mask [N] by LiDAR, of those that have any of it."""
+        parts = {lidar: inside[part] for lidar, part in self.part_of.items()}
+        return {lidar: mask for lidar, mask in parts.items() if mask.any()}
+
 
 @dataclass
 class PreparedFrame:

@@ -129,11 +129,7 @@ def _pixels(low: float, high: float) -> slice:
 def _answers(prepared: PreparedFrame, asked: Asked, target: BoolArray) -> list[MaskPrediction]:
     cloud = prepared.cloud
     trust = of_points(cloud, target, lift=_lift(prepared, asked))
-    answers = [
-        MaskPrediction(lidar, target[part], trust)
-        for lidar, part in cloud.part_of.items()
-        if target[part].any()
-    ]
+    answers = [MaskPrediction(lidar, mask, trust) for lidar, mask in cloud.split(target).items()]
     for camera in prepared.cameras:
         mask = outline_in(prepared, asked, camera, target)
         if mask is not None and mask.any():

@@ -131,10 +131,7 @@ def _carried(
 
 
 def _sighting(prepared: PreparedFrame, masks: Mapping[str, BoolArray]) -> Sighting | None:
-    target = np.zeros(len(prepared.cloud), bool)
-    for lidar, part in prepared.cloud.part_of.items():
-        if lidar in masks:
-            target[part] = masks[lidar]
+    target = prepared.cloud.gathered(masks)
     if target.sum() < 1:
         return None
     if (target & prepared.cloud.is_ground).sum() > _MOSTLY_GROUND * target.sum():
@@ -190,9 +187,7 @@ def _masks(prepared: PreparedFrame, target: BoolArray, fit: float) -> list[MaskP
         return []
     trust = fit * of_points(prepared.cloud, target)
     answers = [
-        MaskPrediction(lidar, target[part], trust)
-        for lidar, part in prepared.cloud.part_of.items()
-        if target[part].any()
+        MaskPrediction(lidar, mask, trust) for lidar, mask in prepared.cloud.split(target).items()
     ]
     for camera in prepared.cameras:
         mask = outlined(prepared, camera, target, [], [])

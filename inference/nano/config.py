@@ -48,3 +48,9 @@ class NanoConfig:
     remembers: bool = False
     shared_places: bool = True
     cross_modal: bool = True
+
+    @property
+    def picture_tokens(self) -> tuple[int, int]:
+        """Rows and columns of a picture's tokens."""
+        height, width = self.picture_px
+        return height // PICTURE_STRIDE, width // PICTURE_STRIDE

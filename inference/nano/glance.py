@@ -157,7 +157,7 @@ def _token_places(
     sensor: Sensor, pose: FloatArray, depth_m: FloatArray, config: NanoConfig
 ) -> tuple[Float32Array, Float32Array]:
     """Where each token looks: as far as the nearest point in it."""
-    height, width = (size // PICTURE_STRIDE for size in config.picture_px)
+    height, width = config.picture_tokens
     cells = depth_m.reshape(height, PICTURE_STRIDE // 4, width, PICTURE_STRIDE // 4)
     cells = np.where(cells > 0, cells, np.inf).min(axis=(1, 3)).ravel()
     known = np.isfinite(cells)

@@ -88,10 +88,6 @@ class Chosen:
         """[M + 1] what moves with the object."""
         return np.append(self.share > 0.3, True)
 
-    @property
-    def middle(self) -> Float32Array:
-        return self.xyz[-1]
-
 
 def chosen_in_picture(
     glance: PictureGlance, mask: BoolArray, shape: tuple[int, int]

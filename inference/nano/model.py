@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inference.nano.config import PICTURE_STRIDE, NanoConfig
+from inference.nano.config import NanoConfig
 from inference.nano.decoder import Asked, Decoded, Decoder, Seen, SweepSeen
 from inference.nano.encoders import PictureEncoder, Places, ShareCode, SweepEncoder
 from inference.nano.glance import PictureGlance, SweepGlance
@@ -167,7 +167,7 @@ class Nano(nn.Module):
         assert looked.picture_xyz is not None
         assert looked.picture_known is not None
         fine, middle, tokens = self.picture_encoder(looked.pictures)
-        height, width = (size // PICTURE_STRIDE for size in self.config.picture_px)
+        height, width = self.config.picture_tokens
         places = self.places(looked.picture_xyz, looked.picture_known)
         places = places + self._grid_code(height, width) + self.modality.weight[0]
         flat = tokens.flatten(2).transpose(1, 2)

@@ -216,7 +216,8 @@ class NanoPredictor:
         self, opened: OpenScene, *, known: Mapping[int, Known], frames: Sequence[int]
     ) -> Iterator[FramePrediction]:
         walks = {track: steps(opened.geometric, masks, frames) for track, masks in known.items()}
-        latest: dict[int, Remembered | None] = {}
+        # Of each track: the answer before this one; and what people said, encoded once.
+        latest: dict[int, tuple[int, Mapping[str, BoolArray]]] = {}
         shown: dict[tuple[int, int], Remembered | None] = {}
         for frame in frames:
             answers: dict[int, list[MaskPrediction]] = {}
@@ -229,14 +230,13 @@ class NanoPredictor:
                         shown[track, near] = self._remembered(
                             opened, near, known[track][near], SHOWN
                         )
-                    remembered = [shown[track, near], latest.get(track)]
+                    remembered.append(shown[track, near])
+                    if track in latest:
+                        remembered.append(self._remembered(opened, *latest[track], LATEST))
                 answers[track] = self._followed(opened, frame, step, remembered)
-                if self.config.remembers:
-                    masks = {answer.sensor: answer.mask for answer in answers[track]}
-                    latest[track] = (
-                        None if step.known is not None or step.carried is not None or not masks
-                        else self._remembered(opened, frame, masks, LATEST)
-                    )  # fmt: skip
+                latest.pop(track, None)
+                if step.target is not None:
+                    latest[track] = frame, {a.sensor: a.mask for a in answers[track]}
             yield FramePrediction(frame, answers)
 
     def _followed(
@@ -267,12 +267,11 @@ class NanoPredictor:
             return answers
         # Without memory the model does not know whom it follows: which points are the object's is
         # geometry's word, the model draws it in pictures.
-        parts = seen.prepared.cloud.part_of
+        followed = seen.prepared.cloud.split(step.target)
         return [
-            *(answer for answer in answers if answer.sensor not in parts),
-            *(MaskPrediction(lidar, step.target[part], step.fit)
-              for lidar, part in parts.items() if step.target[part].any()),
-        ]  # fmt: skip
+            *(answer for answer in answers if answer.sensor not in seen.prepared.cloud.part_of),
+            *(MaskPrediction(lidar, mask, step.fit) for lidar, mask in followed.items()),
+        ]
 
     def _remembered(
         self, opened: OpenScene, frame: int, masks: Mapping[str, BoolArray], age: int
@@ -290,10 +289,7 @@ class NanoPredictor:
             if chosen is not None:
                 parts.append((chosen, pair.picture.plain[0]))
         if seen.sweep is not None and seen.sweep_features is not None:
-            inside = np.zeros(len(seen.prepared.cloud), bool)
-            for lidar, part in seen.prepared.cloud.part_of.items():
-                if lidar in masks:
-                    inside[part] = masks[lidar]
+            inside = seen.prepared.cloud.gathered(masks)
             chosen = chosen_in_sweep(seen.sweep, inside)
             if chosen is not None:
                 parts.append((chosen, seen.sweep_features.plain[0]))
@@ -443,13 +439,10 @@ class NanoPredictor:
             inside[seen.undecided] = hints.target[seen.undecided]  # geometry's word
         iou = float(torch.sigmoid(decoded.iou[0]))
         score = float(torch.sigmoid(decoded.seen[0]))
-        parts = seen.prepared.cloud.part_of
-        masks = [
-            MaskPrediction(lidar, inside[part], iou, score)
-            for lidar, part in parts.items()
-            if (score > 0.5 or _was_shown(hints, in_cloud=True)) and inside[part].any()
-        ]
-        return masks, whole
+        if score <= 0.5 and not _was_shown(hints, in_cloud=True):
+            return [], whole
+        parts = seen.prepared.cloud.split(inside)
+        return [MaskPrediction(lidar, mask, iou, score) for lidar, mask in parts.items()], whole
 
     def _in_picture(
         self, seen: FrameSeen, camera: str, hints: Hints, decoded: Decoded, row: int,

@@ -29,6 +29,8 @@ Float32Array = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 CROP_CHANNELS = 12
+# Some of them by name; `crop_of` says what they all are.
+FIRST_MASK, POINTS, OUTLINE = 3, slice(4, 7), 11
 _MARGIN, _LEAST_PX = 0.2, 24.0
 
 
@@ -108,7 +110,7 @@ def crop_of(
     colours = warped(picture, window, size)
     out[:3] = ((colours[..., ::-1].astype(np.float32) - MEAN) / STD).transpose(2, 0, 1)
     grid = _stretch(matrix, (view.width_px / logits.shape[1], view.height_px / logits.shape[0]))
-    out[3] = cv2.warpAffine(np.tanh(logits / 4).astype(np.float32), grid, (size, size),
+    out[FIRST_MASK] = cv2.warpAffine(np.tanh(logits / 4).astype(np.float32), grid, (size, size),
                             flags=cv2.INTER_LINEAR, borderValue=-1)  # fmt: skip
     if len(view.point):
         _add_points(out, view, hints, matrix)
@@ -133,7 +135,7 @@ def crop_of(
     out[10] = 1 - inside
     if hints.outline is not None:
         drawn = warped((hints.outline * np.uint8(255)).astype(np.uint8), window, size)
-        out[11] = drawn.astype(np.float32) / 127.5 - 1
+        out[OUTLINE] = drawn.astype(np.float32) / 127.5 - 1
     return out
 
 
@@ -191,7 +193,7 @@ def _add_points(
 
 # What a crop says of the mask before anything is learnt, by channel: the first mask and geometry's
 # outline, which follows the recording's own edges and so counts for more.
-_START = {3: 1.0, 11: 2.0}
+_START = {FIRST_MASK: 1.0, OUTLINE: 2.0}
 
 
 class Refiner(nn.Module):

@@ -36,12 +36,7 @@ def save(model: Nano, path: Path, facts: Sequence[tuple[str, str]] = ()) -> None
 
 def load(path: Path, expected: NanoConfig | None = None) -> Nano:
     """Raises WrongWeights, also for another config than the expected one, with the difference; or OSError."""
-    try:
-        with safe_open(path, "pt") as opened:
-            metadata = opened.metadata() or {}
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise WrongWeights(f"{path} is no safetensors file: {error}") from error
+    metadata = metadata_of(path)
     if CONFIG not in metadata:
         raise WrongWeights(f"{path} does not say of which config it is; it is no small model")
     config = _config(json.loads(metadata[CONFIG]), path)
@@ -54,7 +49,7 @@ def load(path: Path, expected: NanoConfig | None = None) -> Nano:
             f"{path} was trained with {different} = {getattr(config, different)}; "
             f"this model has {getattr(expected, different)}"
         )
-    model = Nano(config)
+    model, tensors = Nano(config), load_file(path)
     own = model.state_dict()
     odd = sorted(own.keys() ^ tensors.keys())
     odd += [n for n in own.keys() & tensors.keys() if own[n].shape != tensors[n].shape]
@@ -67,13 +62,17 @@ def load(path: Path, expected: NanoConfig | None = None) -> Nano:
 
 
 def facts_of(path: Path) -> list[tuple[str, str]]:
-    """What `save` was told of the weights, without reading them. Raises WrongWeights or OSError."""
+    """What `save` was told of the weights. Raises WrongWeights or OSError."""
+    return [(name, value) for name, value in json.loads(metadata_of(path).get(FACTS, "[]"))]
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """What stands beside a file's tensors, without reading them. Raises WrongWeights or OSError."""
     try:
         with safe_open(path, "pt") as opened:
-            metadata = opened.metadata() or {}
+            return opened.metadata() or {}
     except SafetensorError as error:
         raise WrongWeights(f"{path} is no safetensors file: {error}") from error
-    return [(name, value) for name, value in json.loads(metadata.get(FACTS, "[]"))]
 
 
 def _config(plain: dict[str, Any], path: Path) -> NanoConfig:

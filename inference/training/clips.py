@@ -17,7 +17,7 @@ from inference.geometric.frames import PreparedFrame
 from inference.geometric.propagation import steps
 from inference.geometric.selection import sorted_prompts
 from inference.geometry import inverse
-from inference.nano.config import PICTURE_STRIDE, NanoConfig
+from inference.nano.config import NanoConfig
 from inference.nano.glance import main_lidar
 from inference.nano.hints import Glances, Kind, Meant, guessed
 from inference.nano.memory import (
@@ -143,7 +143,7 @@ def _readings(
     earlier: Sequence[Shot], before: Sequence[Glances], prepared: PreparedFrame,
     question: Question, config: NanoConfig, random: Random,
 ) -> list[Reading]:  # fmt: skip
-    shape = (config.picture_px[0] // PICTURE_STRIDE, config.picture_px[1] // PICTURE_STRIDE)
+    shape = config.picture_tokens
     middle_now = question.hints.points[0].place
     found = []
     for k, (shot, glances) in enumerate(zip(earlier, before, strict=True)):

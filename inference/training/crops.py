@@ -26,7 +26,7 @@ import torch
 
 from inference.nano.glance import MEAN, STD
 from inference.nano.model import Nano
-from inference.nano.refiner import CROP_CHANNELS
+from inference.nano.refiner import CROP_CHANNELS, OUTLINE, POINTS
 from inference.nano.weights import load
 from inference.sam4d.runtime import Runtime, best_runtime
 from inference.training.frames_stage import FrameStage, Lesson, prepared
@@ -139,9 +139,9 @@ def _spoil(crop: Float32Array, gold: Float32Array, stage: CropStage, random: Ran
         crop[:3] = crop[:3].mean(axis=0)
     recoloured(crop[:3], random)
     if random.random() < stage.no_outline:
-        crop[11] = 0
+        crop[OUTLINE] = 0
     if random.random() < stage.no_points:
-        crop[4:7] = 0
+        crop[POINTS] = 0
 
 
 # --- the command ---------------------------------------------------------------------------------

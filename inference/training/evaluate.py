@@ -211,7 +211,7 @@ def rows_of(scores: Scores) -> list[dict[str, Any]]:
     return rows
 
 
-# What decides which predictor is the default: the table of issue 4, but for nuScenes, which may not.
+# What decides which predictor is the default: the published table, but for nuScenes, which may not.
 _DECIDES = ("iou@1", "iou@3", "box", "pole@1", "carry@20", "pandaset@1")
 _MAY_LOSE = 0.01
 

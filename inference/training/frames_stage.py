@@ -21,6 +21,7 @@ from inference.nano.decoder import Asked, Decoded, asked_of
 from inference.nano.hints import HintArrays
 from inference.nano.memory import Memories, Recall, memories_of
 from inference.nano.model import Looked, Nano, filled, looked_of
+from inference.nano.refiner import FIRST_MASK, OUTLINE
 from inference.sam4d.runtime import Runtime
 from inference.training.clips import Clip, draw_clip
 from inference.training.lessons import View, Wear, correct, draw_view
@@ -420,12 +421,13 @@ def _crop_loss(model: Nano, crops: Tensor, gold: Tensor, runtime: Runtime, sums:
     losses, ious = mask_loss(refined, gold)
     there = is_there(gold)
     losses = losses + estimate_loss(iou, torch.where(there > 0, 10.0, -10.0), ious, there)
-    outlined, outline_ious = crops[:, 11], overlap(crops[:, 11], gold)
+    outlined = crops[:, OUTLINE]
+    outline_ious = overlap(outlined, gold)
     known = there * (outlined > 0).flatten(1).any(1)
     losses = losses + iou_loss(outline_iou, outline_ious, known)
     chosen = torch.where((outline_iou > iou) & (known > 0), outline_ious, ious)
     sums.add("crop", ious, there)
     sums.add("crop chosen", chosen, there)
     sums.add("crop outline", outline_ious, known)
-    sums.add("crop before", overlap(crops[:, 3], gold), there)
+    sums.add("crop before", overlap(crops[:, FIRST_MASK], gold), there)
     return losses.mean()
