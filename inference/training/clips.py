@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -37,7 +36,7 @@ from inference.training.lessons import (
     object_weight,
 )
 from inference.training.shots import Shot
-from inference.training.simulation import Target
+from inference.training.simulation import Target, worn
 
 BoolArray = npt.NDArray[np.bool_]
 Random = np.random.Generator
@@ -153,7 +152,7 @@ def _readings(
         offset = 0
         if glances.picture is not None:
             mask = shot.ids[glances.picture.sensor.name] == question.number
-            mask = _worn(mask, random) if is_worn else mask
+            mask = worn(mask, random, 3, 11) if is_worn else mask
             chosen = chosen_in_picture(glances.picture, mask, shape)
             offset = shape[0] * shape[1]
             if chosen is not None:
@@ -168,10 +167,3 @@ def _readings(
             moved = as_it_stands(chosen, now_from_then, middle_now)
             found.append(Reading(k, offset, chosen, moved, age))
     return found
-
-
-def _worn(mask: BoolArray, random: Random) -> BoolArray:
-    """As an answer may be: some cells too large or too small."""
-    size = int(random.integers(3, 12))
-    change = cv2.dilate if random.random() < 0.5 else cv2.erode
-    return np.asarray(change(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0)

@@ -10,10 +10,8 @@ array per file, which processes map into memory together.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +29,7 @@ from inference.nano.weights import load
 from inference.sam4d.runtime import Runtime, best_runtime
 from inference.training.frames_stage import FrameStage, Lesson, prepared
 from inference.training.lessons import Wear, recoloured
+from inference.training.pool import worked
 from inference.training.shots import Shots, parse_seeds
 
 Float32Array = npt.NDArray[np.float32]
@@ -172,12 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     asked.folder.mkdir(parents=True, exist_ok=True)
     jobs = [(asked.folder, number, asked.weights, asked.data) for number in asked.files]
-    began = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
-        for done, number in enumerate(pool.imap_unordered(_work, jobs), 1):
-            left_s = (time.monotonic() - began) / done * (len(jobs) - done)
-            print(f"file {number}, {done}/{len(jobs)}, {left_s / 60:.0f} min left",
-                  file=sys.stderr, flush=True)  # fmt: skip
+    for _ in worked(_work, jobs, asked.processes, lambda number: f"file {number}"):
+        pass
     return 0
 
 

@@ -23,10 +23,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +37,7 @@ import numpy as np
 from inference.predictor import Predictor, load_predictor
 from inference.prompts import Known, MaskPrediction, PointPrompt
 from inference.training.cases import Case, Clip, click, iou_of, render, tight_box
+from inference.training.pool import worked
 from inference.training.recordings import score_recordings
 from inference.training.shots import parse_seeds
 
@@ -298,17 +297,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _score_all(asked: argparse.Namespace, parts: Path | None, by_seed: dict[int, Scores]) -> None:
     load_predictor(asked.predictor)  # a wrong name is told before anything is rendered
     jobs = [(asked.predictor, seed, Plan()) for seed in asked.seeds if seed not in by_seed]
-    began = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
-        for done, (seed, scores) in enumerate(pool.imap_unordered(_work, jobs), 1):
-            by_seed[seed] = scores
-            if parts is not None:
-                line = {"predictor": asked.predictor, "seed": seed, "scores": scores}
-                with parts.open("a") as opened:
-                    opened.write(json.dumps(line, ensure_ascii=False) + "\n")
-            left_min = (time.monotonic() - began) / done * (len(jobs) - done) / 60
-            print(f"drive {seed}, {done}/{len(jobs)}, {left_min:.0f} min left", file=sys.stderr,
-                  flush=True)  # fmt: skip
+    for seed, scores in worked(_work, jobs, asked.processes, lambda of: f"drive {of[0]}"):
+        by_seed[seed] = scores
+        if parts is not None:
+            line = {"predictor": asked.predictor, "seed": seed, "scores": scores}
+            with parts.open("a") as opened:
+                opened.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ with weights of a moment ago. Then all of it is answered once more, to learn fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from inference.nano.config import NanoConfig
 from inference.nano.decoder import Asked, Decoded, asked_of
+from inference.nano.glance import PictureGlance, SweepGlance
 from inference.nano.hints import HintArrays
 from inference.nano.memory import Memories, Recall, memories_of
 from inference.nano.model import Looked, Nano, filled, looked_of
@@ -216,24 +217,27 @@ def draw_clips(shots: Shots, config: NanoConfig, stage: FrameStage, random: Rand
 
 def _memories(clips: Sequence[Clip]) -> tuple[Looked, Memories]:
     """Of clips that see the same modalities: their remembered frames in a row."""
-    glances = [each for clip in clips for each in clip.before]
     objects, first = [], 0
     for clip in clips:
         objects += [[replace(r, frame=r.frame + first) for r in each] for each in clip.readings]
         first += len(clip.before)
-    pictures = [each.picture for each in glances if each.picture is not None]
-    sweeps = [each.sweep for each in glances if each.sweep is not None]
-    return looked_of(pictures or None, sweeps or None), memories_of(objects)
+    before = _looked((each.picture, each.sweep) for clip in clips for each in clip.before)
+    return before, memories_of(objects)
+
+
+def _looked(glances: Iterable[tuple[PictureGlance | None, SweepGlance | None]]) -> Looked:
+    """Of frames that see the same modalities."""
+    both = list(glances)
+    pictures = [picture for picture, _ in both if picture is not None]
+    sweeps = [sweep for _, sweep in both if sweep is not None]
+    return looked_of(pictures or None, sweeps or None)
 
 
 def _lesson(
     model: Nano, views: Sequence[View], rounds: int, stage: FrameStage, random: Random,
     runtime: Runtime, memories: Memories | None, before: Looked | None,
 ) -> Lesson:  # fmt: skip
-    pairs = [view.looked() for view in views]
-    pictures = [picture for picture, _ in pairs if picture is not None]
-    sweeps = [sweep for _, sweep in pairs if sweep is not None]
-    looked = looked_of(pictures or None, sweeps or None)
+    looked = _looked(view.looked() for view in views)
     recall = None
     with runtime():
         seen = model.see(_there(looked, runtime))
@@ -247,17 +251,19 @@ def _lesson(
         _correct_all(views, logits, arrays, stage, random)
     arrays, asked = _asked(views)
     crops, crop_golds = None, None
-    if pictures:
+    if looked.pictures is not None:
         in_picture, _ = _answers(model, asked, seen, recall, runtime)
         assert in_picture is not None
         crops, crop_golds = _crops(views, in_picture, stage, random)
-    sweep_gold, sweep_valid = _sweep_golds(views, arrays) if sweeps else (None, None)
+    sweep_gold, sweep_valid = (None, None) if looked.sweeps is None else _sweep_golds(views, arrays)
     return Lesson(
         1.0,
         looked,
         asked,
         torch.tensor([q.in_picture for view in views for q in view.questions]),
-        torch.from_numpy(np.concatenate([v.picture_gold() for v in views])) if pictures else None,
+        None
+        if looked.pictures is None
+        else torch.from_numpy(np.concatenate([v.picture_gold() for v in views])),
         sweep_gold,
         sweep_valid,
         crops,

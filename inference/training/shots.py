@@ -11,10 +11,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import multiprocessing
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +27,7 @@ from inference.datasets.native_layout import sensor_of, sensor_record
 from inference.geometric.frames import Cloud, PreparedFrame, merged_cloud
 from inference.geometric.projection import Surface, View
 from inference.scene import Frame, Image, Scene, Sensor, SensorKind
+from inference.training.pool import worked
 
 Ids = npt.NDArray[np.int32]
 VERSION = 2  # of the files; a file of another one has to be rendered again
@@ -251,14 +250,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args(arguments)
     plan = Plan(asked.seeds, asked.rig, asked.frames, asked.step, asked.width or None)
-    began, done, new = time.monotonic(), 0, 0
     jobs = [(asked.folder, seed, plan) for seed in plan.seeds]
-    with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
-        for seed, made in pool.imap_unordered(_work, jobs):
-            done, new = done + 1, new + made
-            left_s = (time.monotonic() - began) / done * (len(jobs) - done)
-            print(f"drive {seed}: {made} new frames; {done}/{len(jobs)}, "
-                  f"{left_s / 60:.0f} min left", file=sys.stderr, flush=True)  # fmt: skip
+    done = worked(_work, jobs, asked.processes, lambda of: f"drive {of[0]}: {of[1]} new frames")
+    new = sum(made for _, made in done)
     print(f"{new} new frames in {asked.folder}")
     return 0
 

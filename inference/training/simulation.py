@@ -62,7 +62,9 @@ def first_prompt(
         if kind < mix.boxes:
             return [box_in_picture(target.picture, target.camera, random)]
         if kind < mix.boxes + mix.masks:
-            return [MaskPrompt(target.camera, _worn(target.picture, random).ravel())]
+            drawn = worn(target.picture, random, 1, 5)
+            drawn = drawn if drawn.any() else target.picture
+            return [MaskPrompt(target.camera, drawn.ravel())]
         central = random.random() < mix.central
         return [click_in_picture(target.picture, target.camera, random, central=central)]
     if kind < mix.boxes / 2:
@@ -105,13 +107,11 @@ def box_in_picture(region: BoolArray, camera: str, random: Random) -> BoxPrompt:
     return BoxPrompt(camera, (float(low[0]), float(low[1])), (float(high[0]), float(high[1])))
 
 
-def _worn(mask: BoolArray, random: Random) -> BoolArray:
-    """As a person would have drawn it: a little too large, too small or frayed."""
-    size = int(random.integers(1, 6))
-    kernel = np.ones((size, size), np.uint8)
+def worn(mask: BoolArray, random: Random, least_px: int, most_px: int) -> BoolArray:
+    """As a person or a model may have drawn it: a little too large, or too small, down to nothing."""
+    size = int(random.integers(least_px, most_px + 1))
     change = cv2.dilate if random.random() < 0.5 else cv2.erode
-    worn = change(mask.astype(np.uint8), kernel) > 0
-    return worn if worn.any() else mask
+    return np.asarray(change(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0)
 
 
 # --- sweeps --------------------------------------------------------------------------------------
