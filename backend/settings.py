@@ -232,7 +232,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- the model worker -------------------------------------------------------------------------------
 
-PREDICTOR = _text("MASKLET_PREDICTOR", "geometric")
+PREDICTOR = _text("MASKLET_PREDICTOR", "nano")
 
 # --- API ----------------------------------------------------------------------------------------------
 

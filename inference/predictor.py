@@ -141,22 +141,38 @@ def load_predictor(name: str = "geometric") -> Predictor:
     if name == "geometric":
         from inference.geometric import GeometricPredictor
 
-        predictor = GeometricPredictor()
-        predictor.warm_up()
-        return predictor
+        return _warmed(GeometricPredictor())
     path = SHIPPED if name == "nano" else Path(name)
     if not path.is_file():
         raise ValueError(
             f"there is no predictor {name!r}; choose geometric or nano, or name a file of SAM4D "
             "weights"
         )
+    if find_spec("torch") is None:
+        raise ValueError(
+            f"the predictor {name!r} needs PyTorch, which is not installed: install Masklet with its "
+            "extra 'model', or choose geometric"
+        )
     if is_nano(path):
         from inference.nano.predictor import load_nano
 
-        return load_nano(path)
+        return _warmed(load_nano(path))
     from inference.sam4d.predictor import load_sam4d
 
     return load_sam4d(path)
+
+
+def _warmed(predictor: Predictor) -> Predictor:
+    """After it has answered clicks and followed an object once."""
+    from inference.geometric.warming import clicks, small_scene
+
+    opened = predictor.open(small_scene())
+    answers = predictor.add_prompt(opened, frame=0, prompts=clicks())
+    known = {0: {answer.sensor: answer.mask for answer in answers}}
+    for _ in predictor.propagate(opened, known={0: known}, frames=[1]):
+        pass
+    predictor.close(opened)
+    return predictor
 
 
 def is_nano(path: Path) -> bool:

@@ -15,8 +15,8 @@ from urllib.request import url2pathname
 from backend.launcher.progress import step
 
 CPU_BUILD = (
-    "for the much smaller build for processors set "
-    "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu before the first start"
+    "for the much smaller build for processors set PIP_EXTRA_INDEX_URL, before the first start, to the "
+    'index that PyTorch\'s page "Get Started" names for CPU; `up --model geometric` needs no PyTorch'
 )
 
 

@@ -32,14 +32,14 @@ FIRST_START_NEEDS_MB, LATER_START_NEEDS_MB = 500, 100
 READY_WITHIN_S = 120.0
 LOCAL_ONLY = {LOOPBACK, "localhost", "::1"}
 PREDICTOR = "MASKLET_PREDICTOR"
-NANO = "nano"
+WITHOUT_WEIGHTS, NANO = "geometric", "nano"
 # Stopped in this order; PostgreSQL and Valkey, on which they all stand, come last.
 STOPPED_FIRST = (("beat", "worker", "model", "web"), ("valkey",), ("postgres",))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """model: a file of SAM4D weights, or NANO; None: geometry, or what MASKLET_PREDICTOR says."""
+    """model: a file of weights, NANO or WITHOUT_WEIGHTS; None: what MASKLET_PREDICTOR says, or NANO."""
 
     host: str
     port: int
@@ -56,16 +56,17 @@ def parse_up(rest: list[str]) -> Asked:
     parser.add_argument(
         "--model",
         metavar="FILE",
-        help="answer clicks with these SAM4D weights, or with 'nano', the small model that comes with "
-        "Masklet, and install PyTorch for that",
+        help="answer clicks with these SAM4D weights; or with 'nano', the small model that comes with "
+        "Masklet, which is the default; or with 'geometric', which needs no PyTorch",
     )
     parser.add_argument("--no-demo", action="store_true", help="no demo accounts and drive")
     asked = parser.parse_args(rest)
     model = asked.model
-    if model is not None and model != NANO:
+    if model is not None and model not in (NANO, WITHOUT_WEIGHTS):
         if not Path(model).is_file():
             parser.error(
-                f"there is no file {model}: --model takes a file of SAM4D weights, or {NANO}"
+                f"there is no file {model}: --model takes a file of SAM4D weights, {NANO} or "
+                f"{WITHOUT_WEIGHTS}"
             )
         model = str(Path(model).resolve())
     return Asked(asked.host, asked.port, model, not asked.no_demo)
@@ -73,7 +74,7 @@ def parse_up(rest: list[str]) -> Asked:
 
 def with_weights(asked: Asked, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether clicks are answered by a model that needs PyTorch."""
-    return asked.model is not None or environment.get(PREDICTOR, "geometric") != "geometric"
+    return (asked.model or environment.get(PREDICTOR) or NANO) != WITHOUT_WEIGHTS
 
 
 def up(asked: Asked, data: Data) -> int:

@@ -13,7 +13,6 @@ from inference.geometric.lifting import agreeing, in_drawn, in_rectangle, lifted
 from inference.geometric.outline import outlined
 from inference.geometric.propagation import followed
 from inference.geometric.selection import Asked, selected, sorted_prompts, with_other_sensors
-from inference.geometric.warming import clicks, small_scene
 from inference.prompts import FramePrediction, Known, MaskPrediction, Prompt
 from inference.scene import Scene
 
@@ -26,14 +25,6 @@ _SHOWN = 0.3
 class GeometricPredictor:
     name = "geometric"
     version = "2"
-
-    def warm_up(self) -> None:
-        """Compile every kernel, or load it: seconds the first time, half a second from then on."""
-        opened = self.open(small_scene())
-        answers = self.add_prompt(opened, frame=0, prompts=clicks())
-        known = {0: {answer.sensor: answer.mask for answer in answers}}
-        for _ in self.propagate(opened, known={0: known}, frames=[1]):
-            pass
 
     def open(self, scene: Scene) -> OpenScene:
         return OpenScene(scene)

@@ -1,4 +1,7 @@
-"""Clicks in a made-up frame, so that the first person's click waits for no compiler."""
+"""Clicks in a made-up frame, so that the first person's click waits for no compiler.
+
+Geometry's kernels are compiled there, or loaded: seconds the first time, half a second from then on.
+"""
 
 from __future__ import annotations
 

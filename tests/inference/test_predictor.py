@@ -21,6 +21,15 @@ def test_an_unknown_predictor_is_refused_with_the_names_there_are():
         load_predictor("sam9")
 
 
+def test_weights_without_pytorch_are_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setattr("inference.predictor.find_spec", lambda name: None)
+
+    with pytest.raises(
+        ValueError, match=r"'nano' needs PyTorch.*extra 'model', or choose geometric"
+    ):
+        load_predictor.__wrapped__("nano")
+
+
 def test_a_frame_the_scene_does_not_have_is_refused_with_its_number():
     predictor = load_predictor()
     opened = predictor.open(build_scene(2))

@@ -26,7 +26,7 @@ def test_a_cuda_build_is_announced_with_its_size_in_one_line(tmp_path: Path):
 
     assert warning is not None
     assert "2.7 GB" in warning
-    assert "whl/cpu" in warning
+    assert "PIP_EXTRA_INDEX_URL" in warning
     assert "\n" not in warning
 
 

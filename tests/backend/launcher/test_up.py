@@ -163,7 +163,15 @@ def test_weights_are_a_file_and_need_pytorch(tmp_path, capsys):
     assert parse_up(["--model", "nano"]).model == "nano"
     assert with_weights(asked, {})
     assert with_weights(parse_up([]), {"MASKLET_PREDICTOR": "/weights.pth"})
+
+
+def test_the_small_model_answers_unless_geometry_is_asked_for():
+    by_name = parse_up(["--model", "geometric"])
+
+    assert with_weights(parse_up([]), {})
     assert not with_weights(parse_up([]), {"MASKLET_PREDICTOR": "geometric"})
+    assert not with_weights(by_name, {"MASKLET_PREDICTOR": "/weights.pth"})
+    assert by_name.model == "geometric"
 
 
 def test_only_the_model_worker_loads_the_model(data: Data):
