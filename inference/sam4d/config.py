@@ -138,6 +138,20 @@ class Sam4dConfig:
             )
 
 
+# Ours to train. Both can begin with SAM 2.1 of their Hiera.
+SIZES = {
+    "small": Sam4dConfig(
+        HIERA["tiny"],
+        side_px=512,
+        lidar=LidarEncoderConfig(
+            encoder_blocks=(2, 2, 2, 2), decoder_widths=(256, 96), decoder_blocks=(1, 1)
+        ),
+        memory_kernel=3,
+    ),
+    "base": Sam4dConfig(HIERA["small"]),
+}
+
+
 def release(size: str = "small", side_px: int = 768) -> Sam4dConfig:
     """The model as its authors published it, quirks and all.  size: a name in HIERA."""
     return Sam4dConfig(HIERA[size], side_px, prompted_frames=None, quirks=RELEASE)

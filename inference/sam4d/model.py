@@ -179,7 +179,7 @@ class Sam4d(nn.Module):
         }
         others = [name for name in sight.readings if name not in masks]
         if others:
-            points = {name: self._drawn(name, masks[name], sight) for name in masks}
+            points = {name: self.three_points(name, masks[name], sight) for name in masks}
             features = {name: self.features_of(name, sight, past) for name in others}
             answers |= self.decode(sight, Prompts(points), features, ambiguous=False)
         return {name: answers[name] for name in sight.readings if name in answers}
@@ -199,8 +199,9 @@ class Sam4d(nn.Module):
             given=logits,
         )
 
-    def _drawn(self, name: str, masks: Tensor, sight: Sight) -> tuple[Tensor, Tensor]:
-        """Three points of each mask: coordinates [B, 3, 2 or 3] and labels [B, 3]."""
+    @staticmethod
+    def three_points(name: str, masks: Tensor, sight: Sight) -> tuple[Tensor, Tensor]:
+        """Points that stand for each mask of a reading: coordinates [B, 3, 2 or 3] and labels [B, 3]."""
         if name == SWEEP:
             assert sight.sweep is not None
             coordinates = sight.sweep.points

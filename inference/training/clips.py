@@ -79,6 +79,8 @@ def draw_clip(
     if glances is None or glances.sweep is None:
         return None
     camera = None if glances.picture is None else glances.picture.sensor.name
+    if camera is not None and any(camera not in shot.ids for shot in earlier):
+        return None
     before = [glances_at(shot.prepared, camera, config, random) for shot in earlier]
     if any(each.sweep is None for each in before):
         return None

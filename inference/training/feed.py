@@ -8,7 +8,7 @@ order, and what they draw, follow from the seed and the step alone.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -18,11 +18,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from inference.nano.model import Nano
+from inference.sam4d.model import Sam4d
 from inference.sam4d.runtime import Runtime
 from inference.training.crops import Crops
 from inference.training.frames_stage import Lesson, prepared
+from inference.training.sam4d_stage import TrackClip, draw_track_clip
 from inference.training.settings import Training
 from inference.training.shots import Shots
+
+Model = Nano | Sam4d
+Learnt = Sequence[Lesson] | TrackClip  # by one step
 
 
 class Snapshot:
@@ -31,14 +36,14 @@ class Snapshot:
     A reader may see some layers a step younger than others, which does no harm to a prompt.
     """
 
-    def __init__(self, model: Nano) -> None:
+    def __init__(self, model: Model) -> None:
         self._flat = torch.cat([x.detach().float().flatten().cpu() for x in _numbers(model)])
         self._flat.share_memory_()
 
-    def write(self, model: Nano) -> None:
+    def write(self, model: Model) -> None:
         self._flat.copy_(torch.cat([x.detach().float().flatten() for x in _numbers(model)]))
 
-    def read(self, model: Nano) -> None:
+    def read(self, model: Model) -> None:
         flat = self._flat.to(next(model.parameters()).device)
         numbers = _numbers(model)
         parts = flat.split([x.numel() for x in numbers])
@@ -47,12 +52,12 @@ class Snapshot:
                 x.copy_(part.view_as(x))
 
 
-def _numbers(model: Nano) -> list[Tensor]:
+def _numbers(model: Model) -> list[Tensor]:
     return [x for x in model.state_dict().values() if x.is_floating_point()]
 
 
 @dataclass
-class Lessons(Dataset[list[Lesson]]):
+class Lessons(Dataset[Learnt]):
     """Step by step what is learnt.  rank: of the process that learns.  shots, crops: None where no stage
     needs them.
     """
@@ -65,18 +70,34 @@ class Lessons(Dataset[list[Lesson]]):
     crops: Crops | None = None
     _model: Nano | None = field(default=None, repr=False)
 
-    def __getitem__(self, step: int, /) -> list[Lesson]:
+    def __getitem__(self, step: int, /) -> Learnt:
         """By another process, with the model as it was lately."""
+        if self.training.sam4d is not None:  # it asks nothing before it learns
+            return self._clip(step)
         assert self.snapshot is not None
         if self._model is None:
             self._model = Nano(self.training.model).to(self.runtime.device)
         self.snapshot.read(self._model)
-        return [lesson.packed() for lesson in self.of(step, self._model)]
+        return [lesson.packed() for lesson in self._lessons(step, self._model)]
 
-    def of(self, step: int, model: Nano) -> list[Lesson]:
+    def of(self, step: int, model: Model) -> Learnt:
+        return self._lessons(step, model) if isinstance(model, Nano) else self._clip(step)
+
+    def _clip(self, step: int) -> TrackClip:
         found = self.training.stage_at(step)
         assert found is not None
-        random = np.random.default_rng([self.training.seed, self.rank, step])
+        assert found[0].clips is not None
+        assert self.training.sam4d is not None
+        assert self.shots is not None
+        return draw_track_clip(self.shots, self.training.sam4d, found[0].clips, self._random(step))
+
+    def _random(self, step: int) -> np.random.Generator:
+        return np.random.default_rng([self.training.seed, self.rank, step])
+
+    def _lessons(self, step: int, model: Nano) -> list[Lesson]:
+        found = self.training.stage_at(step)
+        assert found is not None
+        random = self._random(step)
         if found[0].crops is not None:
             assert self.crops is not None
             return [self.crops.lesson(found[0].crops, random)]
@@ -84,7 +105,7 @@ class Lessons(Dataset[list[Lesson]]):
         return prepared(model, self.shots, found[0].frames, random, self.runtime)
 
 
-def fed(lessons: Lessons, model: Nano, first: int, workers: int) -> Iterator[list[Lesson]]:
+def fed(lessons: Lessons, model: Model, first: int, workers: int) -> Iterator[Learnt]:
     """What the steps from `first` to the last one learn.  workers: processes that prepare; 0: this one."""
     steps = range(first, lessons.training.steps)
     if not workers:
@@ -98,7 +119,7 @@ def fed(lessons: Lessons, model: Nano, first: int, workers: int) -> Iterator[lis
     )  # fmt: skip
 
 
-def _as_it_is(lessons: list[Lesson]) -> list[Lesson]:
+def _as_it_is(lessons: Learnt) -> Learnt:
     return lessons
 
 

@@ -29,6 +29,7 @@ from inference.training.lessons import View, Wear, correct, draw_view
 from inference.training.losses import estimate_loss, iou_loss, is_there, mask_loss, overlap
 from inference.training.shots import Shots
 from inference.training.simulation import Mix
+from inference.training.sums import Sums
 
 Random = np.random.Generator
 D = TypeVar("D")
@@ -126,22 +127,6 @@ def _half(x: Tensor | None) -> Tensor | None:
 
 def _whole(x: Tensor) -> Tensor:
     return x.float() if x.dtype == torch.float16 else x
-
-
-class Sums:
-    """By route: the sum of IoUs and how many, where the model is, until they are asked for."""
-
-    def __init__(self) -> None:
-        self.of: dict[str, Tensor] = {}
-
-    def add(self, route: str, values: Tensor, counts: Tensor) -> None:
-        """values: [B], of which those count where counts [B] is 1."""
-        now = torch.stack([(values * counts).sum(), counts.sum()]).detach()
-        self.of[route] = self.of[route] + now if route in self.of else now
-
-    def means(self) -> dict[str, float]:
-        said = {route: both.tolist() for route, both in sorted(self.of.items())}
-        return {route: total / max(count, 1) for route, (total, count) in said.items()}
 
 
 # --- before learning -----------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from inference.nano.glance import (
 from inference.nano.hints import Glances, HintArrays, Hints, Meant, as_arrays, hints_of, meant_by
 from inference.nano.refiner import CROP_CHANNELS, Window, crop_of, warped, window_of
 from inference.prompts import Prompt
-from inference.training.shots import Shot
+from inference.training.shots import IGNORED, Shot
 from inference.training.simulation import (
     Mix,
     Target,
@@ -111,13 +111,17 @@ class View:
         gold, valid = [], []
         for question, each in zip(self.questions, arrays, strict=True):
             inside = question.target.points[sweep.point] & sweep.valid
-            there = sweep.valid
+            there = self.judged(sweep)
             if self.mirrored:
                 inside, there = inside[:, ::-1], there[:, ::-1]
             window = slice(each.first_column, each.first_column + self.config.window)
             gold.append(inside[:, window])
             valid.append(there[:, window])
         return np.stack(gold).astype(np.float32), np.stack(valid).astype(np.float32)
+
+    def judged(self, sweep: SweepGlance) -> BoolArray:
+        """[R, columns] the cells with a point of which it is known what it is."""
+        return np.asarray(sweep.valid & (self.shot.point_ids[sweep.point] != IGNORED))
 
     def looked(self) -> tuple[PictureGlance | None, SweepGlance | None]:
         """What the encoders take."""
@@ -278,7 +282,7 @@ def _questions(
     points = np.zeros(count, int)
     if sweep is not None:
         shown = shot.point_ids[sweep.point[sweep.valid]]
-        points = np.bincount(shown, minlength=count)
+        points = np.bincount(shown[shown != IGNORED], minlength=count)
     numbers = [n for n in shot.gold if pixels[n] >= _LEAST_PX or points[n] >= _LEAST_POINTS]
     if not numbers:
         return []
@@ -398,7 +402,7 @@ def _error_click(
     if not in_picture and sweep_before is not None and glances.sweep is not None:
         sweep = glances.sweep
         truth = target.points[sweep.point] & sweep.valid
-        error = larger_error(truth, (sweep_before > 0) & sweep.valid)
+        error = larger_error(truth, (sweep_before > 0) & view.judged(sweep))
         if error is None:
             return None
         region = np.zeros(len(target.points), bool)

@@ -10,8 +10,10 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_type_hints
 
 from inference.nano.config import NanoConfig
+from inference.sam4d.config import SIZES, Sam4dConfig
 from inference.training.crops import CropStage
 from inference.training.frames_stage import FrameStage
+from inference.training.sam4d_stage import ClipStage
 
 CONFIGS = Path(__file__).parent / "configs"
 T = TypeVar("T")
@@ -33,24 +35,38 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Stage:
-    """crops: where it is there, only the second look learns, from crops on disk."""
+    """What is learnt, by one of three: frames by the small model, crops by its second look alone, clips by
+    SAM4D.
+    """
 
     name: str
     schedule: Schedule
     frames: FrameStage = field(default_factory=FrameStage)
     crops: CropStage | None = None
+    clips: ClipStage | None = None
 
 
 @dataclass(frozen=True)
 class Training:
-    """seed: of everything that is drawn.  ema: how slowly the averaged weights follow."""
+    """sam4d: of which SAM4D; None: `model`, the small one, learns.
+
+    seed: of everything that is drawn.  ema: how slowly the averaged weights follow.
+    """
 
     stages: tuple[Stage, ...]
     model: NanoConfig = field(default_factory=NanoConfig)
+    sam4d: Sam4dConfig | None = None
     seed: int = 0
     weight_decay: float = 0.02
     clip: float = 2.0
     ema: float = 0.998
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for stages of another model."""
+        for stage in self.stages:
+            if (stage.clips is not None) is not (self.sam4d is not None):
+                has, lacks = ("clips", "a size of sam4d") if stage.clips else ("no clips", "clips")
+                raise ValueError(f"stage {stage.name!r} has {has}, and needs {lacks} to learn")
 
     @property
     def steps(self) -> int:
@@ -99,6 +115,10 @@ def build(kind: type[T], plain: Mapping[str, Any], where: str) -> T:
 def _value(kind: Any, value: Any, where: str) -> Any:
     if isinstance(kind, UnionType):
         kind = next(each for each in kind.__args__ if each is not NoneType)
+    if kind is Sam4dConfig and isinstance(value, str):
+        if value not in SIZES:
+            raise ValueError(f"{where} is {value!r}; choose {', '.join(SIZES)}, or give a table")
+        return SIZES[value]
     if is_dataclass(kind):
         return build(kind, value, where)  # type: ignore[arg-type]
     if isinstance(value, list):

@@ -1,9 +1,10 @@
-"""Frames of procedural drives on disk, ready to learn from: rendered, clustered and labelled once.
+"""Frames on disk, ready to learn from: procedural drives, rendered, or labelled scenes, cut up once.
 
 A drive is a folder of one file per frame: an npz (no objects in it) under zstd. Writing goes aside
 and is renamed, so that a killed run leaves no half file; a second run goes on where it stopped.
 
     python -m inference.training.shots FOLDER --seeds 10000-10399 [--frames 4] [--step 8]
+    python -m inference.training.shots FOLDER --labels WAYMO_4DSEG [--step 1]
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ import numpy.typing as npt
 import zstandard
 
 from inference.datasets.native_layout import sensor_of, sensor_record
+from inference.datasets.waymo_4dseg import read_scene
 from inference.geometric.frames import Cloud, PreparedFrame, merged_cloud
 from inference.geometric.projection import Surface, View
-from inference.scene import Frame, Image, Scene, Sensor, SensorKind
+from inference.scene import BadScene, Frame, Image, Scene, Sensor, SensorKind
 from inference.training.pool import worked
 
 Ids = npt.NDArray[np.int32]
+IGNORED = 65535  # the id of points of which nobody says what they are
 VERSION = 2  # of the files; a file of another one has to be rendered again
 _CLOUD = ("points", "height_m", "is_ground", "cluster", "range_m", "row")
 _VIEW = ("point", "pixels", "depth_m", "is_real", "reach_px", "owner", "gap")
@@ -47,7 +50,7 @@ class Gold:
 class Shot:
     """One frame with its gold.
 
-    ids: by camera [H, W], the gold id of every pixel.  point_ids: [N] of the cloud's points.
+    ids: by camera [H, W], the gold id of every pixel.  point_ids: [N] of the cloud's points, or IGNORED.
     gold: by id; 0 is nothing.
     """
 
@@ -75,25 +78,80 @@ def write_drive(folder: Path, seed: int, plan: Plan) -> int:
     """Render one drive; returns how many frames were new."""
     from inference.world.drive import make_drive
 
-    target = folder / f"{seed:06d}"
-    target.mkdir(parents=True, exist_ok=True)
-    wanted = [(k * plan.step, target / f"{k * plan.step:04d}.npz.zst") for k in range(plan.frames)]
-    missing = [(index, path) for index, path in wanted if not path.is_file()]
+    missing = _missing(folder / f"{seed:06d}", range(0, plan.frames * plan.step, plan.step))
     if not missing:
         return 0
     options: dict[str, Any] = {} if plan.width_px is None else {"width_px": plan.width_px}
     drive = make_drive(seed, plan.rig, (plan.frames - 1) * plan.step + 1, **options)
-    for index, path in missing:
-        arrays = _arrays(drive, index)
-        aside = path.with_suffix(f".{os.getpid()}")
-        aside.write_bytes(_packed(arrays))
-        aside.replace(path)
+    frames: Any = drive.frames  # a DriveFrames: it knows the gold
+    for index, path in missing.items():
+        gold = {n: Gold(each.label_class, each.is_stuff) for n, each in frames.gold.items()}
+        _write(path, _arrays(drive, frames[index], frames.gold_ids(index), gold))
     return len(missing)
 
 
-def _arrays(drive: Scene, index: int) -> dict[str, npt.NDArray[Any]]:
-    frames: Any = drive.frames  # a DriveFrames: it knows the gold
-    frame, ids = frames[index], frames.gold_ids(index)
+def write_labelled(folder: Path, sequence: Path, step: int) -> int:
+    """Cut up a labelled scene; returns how many frames were new. Frames without labels are left out.
+
+    sequence: of a data set in the Waymo-4DSeg layout, a file of its meta_infos.  Raises BadScene.
+    """
+    scene = read_scene(sequence)
+    numbers: dict[str, int] = {}  # of tracks, the same in all frames
+    missing = _missing(folder / sequence.stem, range(0, len(scene.frames), step))
+    new = 0
+    for index in range(0, len(scene.frames), step):
+        frame = scene.frames[index]
+        for label in frame.labels.masks:
+            numbers.setdefault(label.track, len(numbers) + 1)
+        if index not in missing or not frame.labels.masks:
+            continue
+        if len(numbers) >= IGNORED:
+            raise BadScene(f"{sequence.name}: has {len(numbers)} tracks, we count to {IGNORED - 1}")
+        gold = {
+            numbers[each.track]: Gold(each.label_class, each.is_stuff)
+            for each in frame.labels.masks
+        }
+        _write(missing[index], _arrays(scene, frame, labelled_ids(scene, frame, numbers), gold))
+        new += 1
+    return new
+
+
+def labelled_ids(scene: Scene, frame: Frame, numbers: Mapping[str, int]) -> dict[str, Ids]:
+    """By sensor, [H, W] or [N]: the number of the track whose mask is there. Where masks overlap, the
+    smaller one is on top.
+    """
+    ids: dict[str, Ids] = {}
+    for camera in scene.cameras:
+        lens = camera.calibration.intrinsics
+        if camera.name in frame.images and lens is not None:
+            ids[camera.name] = np.zeros((lens.height_px, lens.width_px), np.int32)
+    for name, sweep in frame.sweeps.items():
+        ids[name] = np.zeros(len(sweep), np.int32)
+        if sweep.in_no_label_zone is not None:
+            ids[name][sweep.in_no_label_zone] = IGNORED
+    for label in sorted(frame.labels.masks, key=lambda each: -int(each.mask.sum())):
+        if label.sensor in ids:
+            ids[label.sensor].reshape(-1)[label.mask] = numbers[label.track]
+    return ids
+
+
+def _missing(target: Path, indices: Sequence[int]) -> dict[int, Path]:
+    """The files of a drive's frames that are not there yet."""
+    target.mkdir(parents=True, exist_ok=True)
+    wanted = {index: target / f"{index:04d}.npz.zst" for index in indices}
+    return {index: path for index, path in wanted.items() if not path.is_file()}
+
+
+def _write(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.write_bytes(_packed(arrays))
+    aside.replace(path)
+
+
+def _arrays(
+    drive: Scene, frame: Frame, ids: Mapping[str, Ids], gold: Mapping[int, Gold]
+) -> dict[str, npt.NDArray[Any]]:
+    """ids: by sensor, those of cameras [H, W] and of LiDARs [N]."""
     cloud = merged_cloud(drive, frame)
     prepared = PreparedFrame(drive, frame, cloud)
     out: dict[str, npt.NDArray[Any]] = {name: getattr(cloud, name) for name in _CLOUD}
@@ -103,7 +161,9 @@ def _arrays(drive: Scene, index: int) -> dict[str, npt.NDArray[Any]]:
         point_ids[part] = ids[lidar]
     out["point_ids"] = point_ids
     out["world_from_ego"] = frame.world_from_ego
-    for k, camera in enumerate(drive.cameras):
+    cameras = [camera for camera in drive.cameras if camera.name in frame.images]
+    lidars = [lidar for lidar in drive.lidars if lidar.name in frame.sweeps]
+    for k, camera in enumerate(cameras):
         out[f"picture_{k}"] = np.frombuffer(frame.images[camera.name].encoded, np.uint8)
         done, png = cv2.imencode(".png", ids[camera.name].astype(np.uint16))
         assert done
@@ -116,18 +176,16 @@ def _arrays(drive: Scene, index: int) -> dict[str, npt.NDArray[Any]]:
         if pose is not None:
             out[f"pose_{k}"] = pose
     shown = set(np.unique(point_ids).tolist())
-    shown |= {int(n) for camera in drive.cameras for n in np.unique(ids[camera.name])}
+    shown |= {int(n) for camera in cameras for n in np.unique(ids[camera.name])}
     facts = {
         "version": VERSION,
         "name": drive.name,
-        "index": index,
+        "index": frame.index,
         "timestamp_us": frame.timestamp_us,
-        "image_us": [frame.images[camera.name].timestamp_us for camera in drive.cameras],
-        "sensors": [sensor_record(sensor) for sensor in drive.sensors],
+        "image_us": [frame.images[camera.name].timestamp_us for camera in cameras],
+        "sensors": [sensor_record(sensor) for sensor in (*cameras, *lidars)],
         "parts": {name: [part.start, part.stop] for name, part in cloud.part_of.items()},
-        "gold": {
-            n: [frames.gold[n].label_class, frames.gold[n].is_stuff] for n in sorted(shown - {0})
-        },
+        "gold": {n: [gold[n].label_class, gold[n].is_stuff] for n in sorted(shown - {0, IGNORED})},
     }
     out["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     return out
@@ -233,6 +291,28 @@ def _work(job: tuple[Path, int, Plan]) -> tuple[int, int]:
     return seed, write_drive(folder, seed, plan)
 
 
+def _cut_up(job: tuple[Path, Path, int]) -> tuple[str, int]:
+    cv2.setNumThreads(1)
+    folder, sequence, step = job
+    return sequence.stem, write_labelled(folder, sequence, step)
+
+
+def is_labelled(folder: Path) -> bool:
+    """Whether a folder is a data set in the Waymo-4DSeg layout."""
+    return (folder / "meta_infos").is_dir()
+
+
+def cut_up(folder: Path, data_set: Path, step: int, processes: int) -> int:
+    """All sequences of a data set; returns how many frames were new. Raises BadScene."""
+    found = (data_set / "meta_infos").glob("*")
+    sequences = {file.stem: file for file in sorted(found) if file.suffix in (".json", ".pkl")}
+    if not sequences:
+        raise BadScene(f"{data_set}: its meta_infos folder holds no sequences")
+    jobs = [(folder, sequence, step) for sequence in sequences.values()]
+    done = worked(_cut_up, jobs, processes, lambda of: f"sequence {of[0]}: {of[1]} new frames")
+    return sum(new for _, new in done)
+
+
 def parse_seeds(text: str) -> range:
     """ "9001-9030" or "7"."""
     first, _, last = text.partition("-")
@@ -242,14 +322,26 @@ def parse_seeds(text: str) -> range:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m inference.training.shots", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=parse_seeds, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--seeds", type=parse_seeds, help="of procedural drives")
+    source.add_argument("--labels", type=Path, help="a data set in the Waymo-4DSeg layout")
     parser.add_argument("--rig", default="random")
     parser.add_argument("--frames", type=int, default=4)
-    parser.add_argument("--step", type=int, default=8)
+    parser.add_argument(
+        "--step", type=int, help="from frame to frame; 8 in drives, 1 in labelled scenes"
+    )
     parser.add_argument("--width", type=int, default=640, help="of pictures, px; 0: the rig's own")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args(arguments)
-    plan = Plan(asked.seeds, asked.rig, asked.frames, asked.step, asked.width or None)
+    if asked.labels is not None:
+        try:
+            new = cut_up(asked.folder, asked.labels, asked.step or 1, asked.processes)
+        except BadScene as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"{new} new frames in {asked.folder}")
+        return 0
+    plan = Plan(asked.seeds, asked.rig, asked.frames, asked.step or 8, asked.width or None)
     jobs = [(asked.folder, seed, plan) for seed in plan.seeds]
     done = worked(_work, jobs, asked.processes, lambda of: f"drive {of[0]}: {of[1]} new frames")
     new = sum(made for _, made in done)

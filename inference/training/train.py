@@ -2,7 +2,7 @@
 
     python -m inference.training.train CONFIG --data DRIVES --out RUN [--processes 2] [--from FILE]
 
-CONFIG is a name in `configs` or a TOML file. The run goes on from its last checkpoint when it is
+CONFIG is a name in `configs` (nano, nano_crops, small, base) or a TOML file. The run goes on from its last checkpoint when it is
 started again; on one thread of one machine that is the same, bit for bit, as if it had never stopped: what a
 step draws follows from the seed, the step and the process alone. RUN holds `checkpoint.pt`,
 `curves.csv` and, at the end, `weights.safetensors` (the averaged weights).
@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from types import FrameType
 from typing import Any, Self
 
@@ -34,14 +35,18 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
+from inference.nano import weights as nano_weights
 from inference.nano.model import Nano
-from inference.nano.weights import save
+from inference.sam4d import weights as sam4d_weights
+from inference.sam4d.model import Sam4d
 from inference.sam4d.runtime import Runtime, best_runtime
 from inference.training.crops import Crops
-from inference.training.feed import Lessons, Snapshot, fed
-from inference.training.frames_stage import Lesson, Sums, lessons_loss
+from inference.training.feed import Learnt, Lessons, Model, Snapshot, fed
+from inference.training.frames_stage import lessons_loss, rounding
+from inference.training.sam4d_stage import TrackClip, clip_loss
 from inference.training.settings import Schedule, Training, read_training
-from inference.training.shots import Shots
+from inference.training.shots import Shots, cut_up, is_labelled
+from inference.training.sums import Sums
 
 SAVE_EVERY_S = 120.0
 REPORT_EVERY = 20  # steps
@@ -57,7 +62,7 @@ class Run:
     """Everything that a checkpoint holds.  step: of all stages together, the next to be taken."""
 
     training: Training
-    model: Nano
+    model: Model
     average: dict[str, Tensor]
     optimiser: torch.optim.Optimizer
     step: int = 0
@@ -75,18 +80,30 @@ class Place:
 def begin(training: Training, device: torch.device | None = None) -> Run:
     """device: where it learns; None: the CPU."""
     torch.manual_seed(training.seed)
-    model = Nano(training.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model: Model = Nano(training.model) if training.sam4d is None else Sam4d(training.sam4d)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.to(device)
-    optimiser = torch.optim.AdamW(_groups(model, training.weight_decay), lr=1.0, betas=(0.9, 0.98))
+    optimiser = torch.optim.AdamW(grouped(model, training.weight_decay), lr=1.0, betas=(0.9, 0.98))
     average = {name: value.clone() for name, value in model.state_dict().items()}
     return Run(training, model, average, optimiser)
 
 
-def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Norms, biases and single vectors are not pulled to 0."""
-    plain = [p for p in model.parameters() if p.ndim < 2]
-    decayed = [p for p in model.parameters() if p.ndim >= 2]
-    return [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
+# What SAM4D makes of places is the same three numbers 128 times, or nearly: at the rate of the others one
+# step would move all encodings by more than they differ.
+_SLOW = {"places.hidden.": 0.01, "places.out.": 0.3}
+
+
+def grouped(model: Model, decay: float) -> list[dict[str, Any]]:
+    """Norms, biases and single vectors are not pulled to 0.  scale: of a group's rate."""
+    slow = _SLOW if isinstance(model, Sam4d) else {}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {(1.0, decay): [], (1.0, 0.0): []}
+    for name, parameter in model.named_parameters():
+        scale = next((scale for start, scale in slow.items() if name.startswith(start)), 1.0)
+        groups.setdefault((scale, decay if parameter.ndim >= 2 else 0.0), []).append(parameter)
+    return [
+        {"params": some, "weight_decay": pull, "scale": scale}
+        for (scale, pull), some in groups.items()
+    ]
 
 
 def rate_at(schedule: Schedule, step: int) -> float:
@@ -96,17 +113,22 @@ def rate_at(schedule: Schedule, step: int) -> float:
     return schedule.rate * warm * (schedule.last + (1 - schedule.last) * fall)
 
 
-def take_step(
-    run: Run, lessons: Sequence[Lesson], place: Place, folder: Path, runtime: Runtime
-) -> Tensor:
+def take_step(run: Run, learnt: Learnt, place: Place, folder: Path, runtime: Runtime) -> Tensor:
     """One step of the optimiser; returns its loss. Raises Diverged."""
     found = run.training.stage_at(run.step)
     assert found is not None
     stage, within = found
     run.model.train()
-    run.model.requires_grad_(stage.crops is None)
-    run.model.refiner.requires_grad_()
-    loss = lessons_loss(run.model, lessons, runtime, run.sums)
+    if isinstance(learnt, TrackClip):
+        assert isinstance(run.model, Sam4d)
+        assert stage.clips is not None
+        with rounding(runtime):
+            loss = clip_loss(run.model, learnt, stage.clips, runtime.device, run.sums)
+    else:
+        assert isinstance(run.model, Nano)
+        run.model.requires_grad_(stage.crops is None)
+        run.model.refiner.requires_grad_()
+        loss = lessons_loss(run.model, learnt, runtime, run.sums)
     if not bool(torch.isfinite(loss.detach())):
         path = folder / f"diverged-{run.step}-{place.rank}.pt"
         torch.save({"model": run.model.state_dict(), "step": run.step, "rank": place.rank,
@@ -120,7 +142,7 @@ def take_step(
     _share_gradients(run.model, place)
     nn.utils.clip_grad_norm_(run.model.parameters(), run.training.clip)
     for group in run.optimiser.param_groups:
-        group["lr"] = rate_at(stage.schedule, within)
+        group["lr"] = rate_at(stage.schedule, within) * group["scale"]
     run.optimiser.step()
     _follow(run)
     run.step += 1
@@ -251,8 +273,15 @@ def train(asked: argparse.Namespace, place: Place) -> None:
     if not place.rank:
         save_checkpoint(run, checkpoint)
         run.model.load_state_dict(run.average)
-        save(run.model.eval(), folder / "weights.safetensors")
+        _save_weights(run.model.eval(), folder / "weights.safetensors")
         print(f"{training.steps} steps done; the weights are {folder / 'weights.safetensors'}")
+
+
+def _save_weights(model: Model, path: Path) -> None:
+    if isinstance(model, Nano):
+        nano_weights.save(model, path)
+    else:
+        sam4d_weights.save(model, path)
 
 
 class _Stop:
@@ -279,9 +308,15 @@ def _data(asked: argparse.Namespace, training: Training) -> tuple[Shots | None, 
         if getattr(asked, name) is None:
             raise ValueError(f"a stage of this config learns from --{name}; say where that is")
     return (
-        Shots(asked.data) if "data" in needs else None,
+        Shots(_drives(asked)) if "data" in needs else None,
         Crops(asked.crops) if "crops" in needs else None,
     )
+
+
+def _drives(asked: argparse.Namespace) -> Path:
+    """Drives to learn from, as they are, or cut from a data set of labels."""
+    data: Path = asked.data
+    return asked.out / "drives" if is_labelled(data) else data
 
 
 def _any_asked(stop: _Stop, place: Place) -> bool:
@@ -341,12 +376,28 @@ _MAY_BE_NEW = ("memory_encoder.", "refiner.outline_confidence.")
 
 
 def _start_from(run: Run, path: Path) -> None:
-    """Weights of a run whose model knew less may be begun with: what it lacks starts anew."""
+    """Weights of a run whose model knew less may be begun with: what it lacks starts anew. SAM4D may
+    also begin with a file of weights, or with the picture's side of SAM 2 or 2.1.
+    """
+    if isinstance(run.model, Sam4d) and not _is_of_a_run(path):
+        found = sam4d_weights.load(run.model, sam4d_weights.read_checkpoint(path))
+        print(f"from {path.name}: {'; '.join(found.lines())}", file=sys.stderr)
+        _set_average(run, run.model.state_dict())
+        return
     held = torch.load(path, map_location="cpu", weights_only=True)
     missing, strange = run.model.load_state_dict(held["average"], strict=False)
     if strange or any(not name.startswith(_MAY_BE_NEW) for name in missing):
         raise ValueError(f"{path} is of another model: {[*strange, *missing][0]} is not in both")
     _set_average(run, held["average"])
+
+
+def _is_of_a_run(path: Path) -> bool:
+    if path.suffix == ".safetensors":
+        return False
+    try:
+        return "average" in torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, TypeError, UnpicklingError):
+        return False  # the reader of weights will say what it is
 
 
 def _report(run: Run, loss: float, pace_s: float, folder: Path) -> None:
@@ -385,7 +436,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m inference.training.train", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("config")
-    parser.add_argument("--data", type=Path, help="drives made by training.shots")
+    parser.add_argument("--data", type=Path,
+                        help="drives made by training.shots, or a data set in the Waymo-4DSeg layout")  # fmt: skip
     parser.add_argument("--crops", type=Path, help="crops made by training.crops")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--processes", type=int, default=1)
@@ -396,6 +448,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--exact", action="store_true", help="float32 throughout")
     asked = parser.parse_args(arguments)
     try:
+        if asked.data is not None and is_labelled(asked.data):
+            # Each frame once; what is there already is left alone.
+            cut_up(asked.out / "drives", asked.data, 1, os.cpu_count() or 1)
         # What is wrong is said once, not by every process.
         _data(asked, read_training(asked.config))
         if dist.is_torchelastic_launched():

@@ -1,4 +1,4 @@
-"""A small training loop: enough to see that the model learns. The real one is a room of its own.
+"""A small training loop, to learn one drive by heart: all masks learn alike, and no prompt is corrected.
 
 T objects of one drive, B tracks of a step, S px the side of the model's picture, N points. The
 losses and their weights are SAM 2's (reference sheet, section 2.9).
@@ -24,15 +24,11 @@ from inference.sam4d.prompt_encoder import PADDING, POSITIVE
 from inference.sam4d.sight import SWEEP, Camera, Features, Sight, SweepCells
 from inference.sam4d.tracking import Kept, Track, Tracker
 from inference.scene import Scene
+from inference.training.sam4d_stage import DICE, FOCAL, IOU, LOSS_STRIDE, OBJECT, dice, focal
+from inference.training.train import grouped
 
-FOCAL, DICE, IOU, OBJECT = 20.0, 1.0, 1.0, 1.0  # weights of the losses
-ALPHA, GAMMA = 0.25, 2.0  # of the focal loss
-LOSS_STRIDE = 2  # side of the cells on which masks in pictures are compared, px of S
 WARM_UP = 20  # steps
 LARGEST_GRADIENT = 1.0  # norm
-# What places are made of is the same three numbers 128 times, or nearly: at the rate of the others
-# one step would move all encodings by more than they differ.
-SLOW = {"places.hidden": 0.01, "places.out": 0.3}
 
 
 # --- what is to be learnt ------------------------------------------------------------------------
@@ -129,22 +125,6 @@ def clicks(lesson: Lesson, objects: Sequence[int], chance: random.Random) -> Pro
 
 
 # --- losses --------------------------------------------------------------------------------------
-
-
-def focal(logits: Tensor, shares: Tensor) -> Tensor:
-    """logits: [B, K, M].  shares: [B, 1, M].  Returns [B, K]."""
-    errors = F.binary_cross_entropy_with_logits(logits, shares.expand_as(logits), reduction="none")
-    likely = torch.sigmoid(logits)
-    wrong = likely * (1 - shares) + (1 - likely) * shares
-    weights = ALPHA * shares + (1 - ALPHA) * (1 - shares)
-    return (weights * wrong**GAMMA * errors).mean(dim=2)
-
-
-def dice(logits: Tensor, shares: Tensor) -> Tensor:
-    """logits: [B, K, M].  shares: [B, 1, M].  Returns [B, K]."""
-    likely = torch.sigmoid(logits)
-    both = (likely * shares).sum(dim=2)
-    return 1 - (2 * both + 1) / (likely.sum(dim=2) + shares.sum(dim=2) + 1)
 
 
 def overlaps(logits: Tensor, shares: Tensor) -> Tensor:
@@ -264,7 +244,7 @@ def train(
     """clips: the frames of each step, in the order of time."""
     chance = random.Random(seed)
     objects = range(len(lessons[0].masks[SWEEP]))
-    optimiser = torch.optim.AdamW(_groups(model), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(grouped(model, 0.01))
     model.train()
     for step, frames in enumerate(clips):
         now = min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / len(clips))) / 2
@@ -278,12 +258,3 @@ def train(
         nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
         optimiser.step()
     model.eval()
-
-
-def _groups(model: Sam4d) -> list[dict[str, object]]:
-    """Parameters by what their learning rate is multiplied with."""
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        scale = next((scale for start, scale in SLOW.items() if name.startswith(start)), 1.0)
-        groups.setdefault(scale, []).append(parameter)
-    return [{"params": parameters, "scale": scale} for scale, parameters in groups.items()]
