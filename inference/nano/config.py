@@ -26,7 +26,8 @@ class NanoConfig:
     clips have none.
 
     What the ablations switch off: shared_places (UMPE: without, each modality has its own encoding
-    of places), cross_modal (MCMA: without, no modality looks at the other before the decoder).
+    of places), cross_modal (MCMA: without, no modality looks at the other before the decoder),
+    ego_motion (without, what is remembered stays where it was seen from the vehicle then).
     """
 
     picture_px: tuple[int, int] = (320, 480)
@@ -48,6 +49,7 @@ class NanoConfig:
     remembers: bool = False
     shared_places: bool = True
     cross_modal: bool = True
+    ego_motion: bool = True
 
     @property
     def picture_tokens(self) -> tuple[int, int]:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from inference.geometry import FloatArray, transform
-from inference.nano.config import SWEEP_STRIDE
+from inference.nano.config import SWEEP_STRIDE, NanoConfig
 from inference.nano.glance import PictureGlance, SweepGlance
 from inference.sam4d.layers import Perceptron
 
@@ -125,9 +125,11 @@ def _chosen(share: Float32Array, xyz: Float32Array, known: Float32Array) -> Chos
 
 
 def as_it_stands(
-    chosen: Chosen, now_from_then: FloatArray, middle_now: Float32Array | None
+    chosen: Chosen, now_from_then: FloatArray, middle_now: Float32Array | None, config: NanoConfig
 ) -> Float32Array:
     """[M + 1, 3] metres in the present ego.  middle_now: where motion puts the object, if it is known."""
+    if not config.ego_motion:
+        return chosen.xyz
     xyz = transform(now_from_then, chosen.xyz.astype(np.float64))
     if middle_now is not None and chosen.known[-1]:
         xyz[chosen.inside] += middle_now - xyz[-1]

@@ -315,7 +315,9 @@ class NanoPredictor:
         xyz, known, age = [], [], []
         for each in remembered:
             now_from_then = ego_from_world @ each.world_from_ego
-            xyz += [as_it_stands(chosen, now_from_then, middle) for chosen in each.chosen]
+            xyz += [
+                as_it_stands(chosen, now_from_then, middle, self.config) for chosen in each.chosen
+            ]
             known += [chosen.known for chosen in each.chosen]
             age += [each.age] * len(each.tokens)
         device = self.runtime.device

@@ -158,7 +158,7 @@ def _readings(
             chosen = chosen_in_picture(glances.picture, mask, shape)
             offset = shape[0] * shape[1]
             if chosen is not None:
-                moved = as_it_stands(chosen, now_from_then, middle_now)
+                moved = as_it_stands(chosen, now_from_then, middle_now, config)
                 found.append(Reading(k, 0, chosen, moved, age))
         assert glances.sweep is not None
         points = shot.point_ids == question.number
@@ -166,6 +166,6 @@ def _readings(
             points &= random.random(len(points)) > random.uniform(0, 0.3)
         chosen = chosen_in_sweep(glances.sweep, points)
         if chosen is not None:
-            moved = as_it_stands(chosen, now_from_then, middle_now)
+            moved = as_it_stands(chosen, now_from_then, middle_now, config)
             found.append(Reading(k, offset, chosen, moved, age))
     return found

@@ -372,7 +372,7 @@ def _runtime(asked: argparse.Namespace, place: Place) -> Runtime:
     return Runtime(device, torch.float32 if asked.exact else best.precision)
 
 
-_MAY_BE_NEW = ("memory_encoder.", "refiner.outline_confidence.")
+_MAY_BE_NEW = ("memory_encoder.", "refiner.outline_confidence.", "own_places.")
 
 
 def _start_from(run: Run, path: Path) -> None:
@@ -385,10 +385,15 @@ def _start_from(run: Run, path: Path) -> None:
         _set_average(run, run.model.state_dict())
         return
     held = torch.load(path, map_location="cpu", weights_only=True)
-    missing, strange = run.model.load_state_dict(held["average"], strict=False)
+    known: dict[str, Tensor] = held["average"]
+    if isinstance(run.model, Nano) and run.model.own_places is not None:
+        # An ablation: each modality goes on from what both shared.
+        shared = {n: v for n, v in known.items() if n.startswith("places.")}
+        known = {f"own_{name}": value for name, value in shared.items()} | known
+    missing, strange = run.model.load_state_dict(known, strict=False)
     if strange or any(not name.startswith(_MAY_BE_NEW) for name in missing):
         raise ValueError(f"{path} is of another model: {[*strange, *missing][0]} is not in both")
-    _set_average(run, held["average"])
+    _set_average(run, known)
 
 
 def _is_of_a_run(path: Path) -> bool:
