@@ -59,10 +59,11 @@ def render(
     seed: int, frames: Sequence[int], rig: str = "demo", *, width_px: int | None = None,
     look: str | None = None,
 ) -> Clip:  # fmt: skip
-    """The frames of a procedural drive, in memory, renumbered from 0."""
+    """The frames of a procedural drive, in memory, renumbered from 0. A random look has a winding street."""
     from inference.world.drive import make_drive
 
-    drive: Any = make_drive(seed, rig, max(frames) + 1, width_px=width_px, look=look)
+    course = "winding" if look == "random" else None
+    drive: Any = make_drive(seed, rig, max(frames) + 1, width_px=width_px, look=look, course=course)
     shown, ids = [], []
     for at, index in enumerate(frames):
         shown.append(replace(drive.frames[index], labels=FrameLabels(), index=at))

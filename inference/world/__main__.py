@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rig", choices=RIGS, default="demo")
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--look", choices=("plain", "random"))
+    parser.add_argument("--course", choices=("straight", "winding"))
     parser.add_argument("--width", type=int, help="of all pictures, px; the rig's own without it")
     asked = parser.parse_args(arguments)
     if asked.out.exists() and any(asked.out.iterdir()):
@@ -37,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         drive = make_drive(
-            asked.seed, asked.rig, asked.frames, width_px=asked.width, look=asked.look
+            asked.seed,
+            asked.rig,
+            asked.frames,
+            width_px=asked.width,
+            look=asked.look,
+            course=asked.course,
         )
     except ValueError as error:
         print(error, file=sys.stderr)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.world.kernel import inlined, kernel
+from inference.world.relief import Relief, ground_distance
 from inference.world.solids import PackedSolids
 
 Float32Array = npt.NDArray[np.float32]
@@ -170,6 +171,7 @@ def cast(
     distance: Float32Array,
     solid_at: Int32Array,
     has_ground: bool,
+    relief: Relief,
 ) -> None:
     """The first solid along each ray, into `distance` [H, W] and `solid_at` [H, W].
 
@@ -181,12 +183,17 @@ def cast(
     if has_ground:
         for v in range(height):
             for u in range(width):
-                down = rays.across[u, 2] * rays.scale[v] + rays.down[v, 2]
-                if down < -1e-6:
-                    t = -rays.start[2] / down
-                    if t < distance[v, u]:
-                        distance[v, u] = t
-                        solid_at[v, u] = GROUND
+                s = rays.scale[v]
+                t = ground_distance(
+                    rays.start[0], rays.start[1], rays.start[2],
+                    rays.across[u, 0] * s + rays.down[v, 0],
+                    rays.across[u, 1] * s + rays.down[v, 1],
+                    rays.across[u, 2] * s + rays.down[v, 2],
+                    distance[v, u], relief,
+                )  # fmt: skip
+                if t < distance[v, u]:
+                    distance[v, u] = t
+                    solid_at[v, u] = GROUND
     for p in range(len(windows)):
         for part in range(2):
             first, last = windows[p, 2 + 2 * part], windows[p, 3 + 2 * part]

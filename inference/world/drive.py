@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from inference.geometry import FloatArray, inverse, rigid, transform, yaw_of
+from inference.geometry import FloatArray, inverse, transform, yaw_of
 from inference.scene import (
     CuboidLabel,
     Frame,
@@ -25,11 +25,12 @@ from inference.world import sensors
 from inference.world.casting import Int32Array
 from inference.world.clutter import with_clutter
 from inference.world.looks import dressed, plain_look, random_look
+from inference.world.relief import drawn_course
 from inference.world.rigs import Rig, make_rig
 from inference.world.sensors import JPEG_QUALITY, Hits, Noise, Returns, Sunlight, View
 from inference.world.shading import Lighting
 from inference.world.solids import joined, pack, turn_z
-from inference.world.street import FIRST_THING, GoldTrack, Street, make_street
+from inference.world.street import FIRST_THING, GoldTrack, Street, make_street, winding
 from inference.world.traffic import STEP_S
 
 START_US = 1_700_000_000_000_000
@@ -43,11 +44,14 @@ def make_drive(
     *,
     width_px: int | None = None,
     look: str | None = None,
+    course: str | None = None,
 ) -> Scene:
     """A procedural drive of `length` frames at 10 Hz through a street that follows from the seed.
 
     rig: one of `rigs.RIGS`.  width_px: of its pictures, None: the rig's own.  look: "plain", or
-    "random", which follows from the seed; None: random for the rig "random", plain for the others.
+    "random", which follows from the seed.  course: of the street, "straight" (and level), or
+    "winding", with bends and grades that follow from the seed.  None for either: random and winding
+    for the rig "random", plain and straight for the others.
     The same seed gives the same bytes on one machine; a longer drive begins like a shorter one.
     Frames are rendered when they are asked for. `scene.frames` is a `DriveFrames`: it also gives
     gold ids without masks.
@@ -56,13 +60,21 @@ def make_drive(
         raise ValueError(f"a drive needs at least one frame, not {length}")
     if look not in (None, "plain", "random"):
         raise ValueError(f"there is no look {look!r}; choose plain or random")
+    if course not in (None, "straight", "winding"):
+        raise ValueError(f"there is no course {course!r}; choose straight or winding")
     chosen = make_rig(rig, seed=seed, width_px=width_px)
     street = make_street(seed, length)
     dress = plain_look(street.light)
-    if (look or ("random" if rig == "random" else "plain")) == "random":
-        random = np.random.default_rng([seed, 22])
+    is_odd = (look or ("random" if rig == "random" else "plain")) == "random"
+    random = np.random.default_rng([seed, 22])
+    if is_odd:
         dress = random_look(street.light, random)
-        street = dressed(with_clutter(street, random), dress, random)
+        street = with_clutter(street, random)
+    if (course or ("winding" if rig == "random" else "straight")) == "winding":
+        bends = np.random.default_rng([seed, 23])
+        street = winding(street, drawn_course(street.layout.crossing_x, bends))
+    if is_odd:
+        street = dressed(street, dress, random)
     frames = DriveFrames(street, chosen, length, jpeg_quality=dress.jpeg_quality)
     return Scene(
         name=f"procedural-{seed:04d}",
@@ -102,9 +114,8 @@ class DriveFrames(Frames):
         self._paving = sensors.paving_of(street)
         self._sunlight: Sunlight | None = None
         self._last: tuple[tuple[int, bool], _Rendering] | None = None
-        x, y, heading = street.ego_pose(0.0)
         # House rule: the world starts at the first pose.
-        self.world_from_street = inverse(rigid(turn_z(heading), (x, y, 0.0)))
+        self.world_from_street = inverse(street.street_from_ego(0.0))
 
     def __len__(self) -> int:
         return self._length
@@ -196,9 +207,7 @@ class DriveFrames(Frames):
 
     def _view(self, time_s: float) -> View:
         solids = joined([self._static, self.street.moving_solids(time_s)])
-        x, y, heading = self.street.ego_pose(time_s)
-        street_from_ego = rigid(turn_z(heading), (x, y, 0.0))
-        return View(solids, pack(solids), self._paving, street_from_ego)
+        return View(solids, pack(solids), self._paving, self.street.street_from_ego(time_s))
 
     def _cast(self, index: int, *, with_cameras: bool = True) -> _Rendering:
         """Kept for the last frame: whoever asks for it asks for its gold, too."""
@@ -274,10 +283,10 @@ class DriveFrames(Frames):
     ) -> CuboidLabel:
         thing = self.street.things[number - FIRST_THING]
         low, high = thing.bounds_at(time_s)
-        x, y, z, heading = thing.pose_at(time_s)
+        x, y, z, heading = thing.stands_at(time_s)
         centre_street = turn_z(heading) @ ((low + high) / 2) + (x, y, z)
         centre = transform(inverse(street_from_ego), centre_street[None])[0]
-        before, after = (np.array(thing.pose_at(time_s + d)[:2]) for d in (-0.05, 0.05))
+        before, after = (np.array(thing.stands_at(time_s + d)[:2]) for d in (-0.05, 0.05))
         velocity = self.world_from_street[:2, :2] @ (after - before) / 0.1
         length, width, height = (float(size) for size in high - low)
         turned = heading - yaw_of(street_from_ego)

@@ -12,7 +12,7 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., object])
 
 # The files whose code ends up inside a kernel.
-_SOURCES = ("kernel.py", "solids.py", "casting.py", "surfaces.py", "shading.py")
+_SOURCES = ("kernel.py", "solids.py", "relief.py", "casting.py", "surfaces.py", "shading.py")
 # Without Numba's reference counts (`_nrt`): it counts every array of a bundle at every use, and
 # shading a picture took twice as long. No kernel makes an array; all belong to the caller.
 _OPTIONS = {"nogil": True, "fastmath": True, "error_model": "numpy", "_nrt": False}

@@ -18,6 +18,7 @@ from inference.geometry import FloatArray, Intrinsics, inverse
 from inference.scene import Calibration, Sensor, Sweep
 from inference.world import casting, shading
 from inference.world.casting import Float32Array, Int32Array, Rays
+from inference.world.relief import level
 from inference.world.rigs import Rig
 from inference.world.solids import Kind, PackedSolids, Solids, pack
 from inference.world.street import Light, Street
@@ -74,8 +75,9 @@ class Noise:
 
 def paving_of(street: Street) -> Paving:
     lay = street.layout
+    relief = level() if street.course is None else street.course.relief()
     return Paving(lay.lane, float(lay.lanes), lay.half, lay.cross_half, lay.crossing_x,
-                  lay.sidewalk, street.asphalt, street.terrain)  # fmt: skip
+                  lay.sidewalk, street.asphalt, street.terrain, relief)  # fmt: skip
 
 
 # -- camera ---------------------------------------------------------------------------------
@@ -124,8 +126,9 @@ def _cast(
     distance = np.full(shape, largest, np.float32)
     solid_at = np.full(shape, casting.NOTHING, np.int32)
     casting.cast(
-        rays, solids, windows[seen], nearest[seen], noise.texture, distance, solid_at, True
-    )
+        rays, solids, windows[seen], nearest[seen], noise.texture, distance, solid_at, True,
+        view.paving.relief,
+    )  # fmt: skip
     return Hits(rays, distance, solid_at, solids)
 
 
@@ -439,7 +442,7 @@ class Sunlight:
         packed = pack(solids.chosen(order))
         depth += np.float32(above)
         casting.cast(rays, packed, windows[order], nearest[order], self._noise.texture, depth,
-                     np.empty(depth.shape, np.int32), False)  # fmt: skip
+                     np.empty(depth.shape, np.int32), False, level())  # fmt: skip
         depth -= np.float32(above)
 
 
@@ -451,7 +454,7 @@ def _shade_contact(
         if thing.is_static != is_static or thing.gold.label_class in ("pole", "sign"):
             continue
         low, high = thing.bounds_at(time_s)
-        x, y, _, heading = thing.pose_at(time_s)
+        x, y, _, heading = thing.stands_at(time_s)
         middle, half = (low + high)[:2] / 2, (high - low)[:2] / 2
         is_vehicle = thing.gold.label_class in ("car", "truck", "bus")
         if thing.gold.label_class == "tree":

@@ -18,6 +18,7 @@ from inference.world.casting import (
     smooth_noise,
 )
 from inference.world.kernel import inlined, kernel
+from inference.world.relief import ground_distance, height_at, plan_at
 from inference.world.solids import PackedSolids
 from inference.world.surfaces import Paving, ground_look, is_road, solid_look
 
@@ -160,7 +161,8 @@ def _radiance(
     wide = t * pixel
     if p == GROUND:
         wide *= 1.0 + 0.35 / max(0.05, -uz)
-        r, g, b, gloss, mirror, _, nx, ny, nz = ground_look(x, y, wide, road, table)
+        px, py = plan_at(x, y, road.relief)
+        r, g, b, gloss, mirror, _, nx, ny, nz = ground_look(px, py, wide, road, table)
     else:
         r, g, b, gloss, mirror, _, nx, ny, nz = solid_look(solids, p, x, y, z, wide, road, table)
     facing = -(nx * ux + ny * uy + nz * uz)
@@ -176,7 +178,8 @@ def _radiance(
     if p == GROUND or solids.material[p] == 1:
         open_ = _contact(x, y, light)
     else:
-        open_ = 0.62 + 0.38 * min(1.0, z / 1.1)
+        above = max(z - height_at(x, y, road.relief), 0.0)
+        open_ = 0.62 + 0.38 * min(1.0, above / 1.1)
     ambient = open_ * (0.58 + 0.42 * nz)
     # Head lamps shine from about where the camera is, and lose themselves in 15 m.
     lamps = 0.0
@@ -270,8 +273,9 @@ def shade(
                     ey += dv * (rays.down[v + 1, 1] - rays.down[v, 1])
                     ez += dv * (rays.down[v + 1, 2] - rays.down[v, 2])
                     best, who = largest, NOTHING
-                    if ez < -1e-6 and -sz / ez < best:
-                        best, who = -sz / ez, GROUND
+                    t = ground_distance(sx, sy, sz, ex, ey, ez, best, road.relief)
+                    if t < best:
+                        best, who = t, GROUND
                     for k in range(-1, count):
                         q = p if k < 0 else near[k]
                         if q >= 0:
@@ -337,7 +341,8 @@ def reflect(
             t = distance[v, u]
             x, y, z = rays.start[0] + t * dx, rays.start[1] + t * dy, rays.start[2] + t * dz
             if p == GROUND:
-                r, g, b, _, mirror, retro, nx, ny, nz = ground_look(x, y, 0.02, road, table)
+                px, py = plan_at(x, y, road.relief)
+                r, g, b, _, mirror, retro, nx, ny, nz = ground_look(px, py, 0.02, road, table)
             else:
                 r, g, b, _, mirror, retro, nx, ny, nz = solid_look(
                     solids, p, x, y, z, 0.02, road, table
@@ -367,6 +372,7 @@ def gold_ids(
                 t, s = distance[v, u], rays.scale[v]
                 x = rays.start[0] + t * (rays.across[u, 0] * s + rays.down[v, 0])
                 y = rays.start[1] + t * (rays.across[u, 1] * s + rays.down[v, 1])
-                out[v, u] = 1 if is_road(x, y, road) else 3
+                px, py = plan_at(x, y, road.relief)
+                out[v, u] = 1 if is_road(px, py, road) else 3
             else:
                 out[v, u] = 0

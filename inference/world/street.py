@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from inference.geometry import rigid
 from inference.world import bodies
+from inference.world.relief import Course, laid, put
 from inference.world.solids import (
     Builder,
     Float64Array,
@@ -20,6 +22,7 @@ from inference.world.solids import (
     Material,
     Solids,
     joined,
+    turn_y,
     turn_z,
 )
 from inference.world.traffic import STEP_S, Driver, Route, Walk, bent_route, simulate
@@ -33,6 +36,7 @@ ROAD, SIDEWALK, TERRAIN, BUILDING = 1, 2, 3, 4
 FIRST_THING = 10
 _PARKING_M = 3.2  # from the outer lane to the kerb: a strip for cyclists and parked cars
 _SIMULATED_STEPS = 200
+_ON_WHEELS = ("car", "truck", "bus", "cyclist", "bicycle")
 
 
 @dataclass(frozen=True)
@@ -83,20 +87,35 @@ class Light:
 
 @dataclass
 class Thing:
-    """One object: its body (at a time, seconds, when it changes) and its pose at a time."""
+    """One object: its body (at a time, seconds, when it changes) and its pose at a time.
+
+    course: of a street that bends; the pose is in its plan.  leans: whether it takes the road's grade.
+    """
 
     number: int
     gold: GoldTrack
     body_at: Callable[[float], Solids]
     pose_at: Callable[[float], Pose]
     is_static: bool
+    course: Course | None = None
 
     def solids_at(self, time_s: float) -> Solids:
         """In the street's frame, carrying the thing's gold id."""
         body = self.body_at(time_s)
         x, y, z, heading = self.pose_at(time_s)
         moved = body.moved(turn_z(heading), np.array([x, y, z]))
+        if self.course is not None:
+            leans = self.gold.label_class in _ON_WHEELS
+            moved = put(self.course, moved, x, y, leans=leans)
         return moved.replaced(track=np.full(len(body), self.number, np.int32))
+
+    def stands_at(self, time_s: float) -> Pose:
+        """Its pose in the street's frame."""
+        x, y, z, heading = self.pose_at(time_s)
+        if self.course is None:
+            return x, y, z, heading
+        where, turned, _ = self.course.at(x, y)
+        return float(where[0]), float(where[1]), float(where[2]) + z, heading + turned
 
     def bounds_at(self, time_s: float) -> tuple[Float64Array, Float64Array]:
         """Smallest and largest corner [3] of the body in the thing's own axes."""
@@ -106,7 +125,9 @@ class Thing:
 
 @dataclass
 class Street:
-    """All of it. `static` holds the solids of everything that never changes."""
+    """All of it. `static` holds the solids of everything that never changes: pavements, houses (a list
+    of solids each) and things.  course: None for a street that is straight and level.
+    """
 
     seed: int
     layout: Layout
@@ -117,13 +138,24 @@ class Street:
     things: list[Thing]
     ego: Driver
     gold: dict[int, GoldTrack]
+    pavements: Solids
+    houses: list[Solids]
+    course: Course | None = None
 
     def moving_solids(self, time_s: float) -> Solids:
         return joined([t.solids_at(time_s) for t in self.things if not t.is_static])
 
     def ego_pose(self, time_s: float) -> tuple[float, float, float]:
-        """x, y, heading of the ego vehicle; speed comes from the simulation's steps."""
+        """x, y, heading of the ego vehicle in the plan; speed comes from the simulation's steps."""
         return self.ego.route.at(_between(self.ego.track_s, time_s))
+
+    def street_from_ego(self, time_s: float) -> Float64Array:
+        """[4, 4]."""
+        x, y, heading = self.ego_pose(time_s)
+        if self.course is None:
+            return rigid(turn_z(heading), (x, y, 0.0))
+        where, turned, grade = self.course.at(x, y)
+        return rigid(turn_z(turned) @ turn_y(-math.atan(grade)) @ turn_z(heading), where)
 
 
 def _between(samples: list[float], time_s: float) -> float:
@@ -145,15 +177,35 @@ def make_street(seed: int, length: int) -> Street:
     maker.park()
     maker.walkers()
     ego = maker.traffic(max(length, _SIMULATED_STEPS) + 1)
+    pavements = maker.scenery.finished()
     static = joined([
-        maker.scenery.finished(), *maker.blocks,
-        *(t.solids_at(0.0) for t in maker.things if t.is_static),
+        pavements, *maker.blocks, *(t.solids_at(0.0) for t in maker.things if t.is_static),
     ])  # fmt: skip
     gold = maker.stuff | {thing.number: thing.gold for thing in maker.things}
     return Street(seed, maker.layout, maker.light, random.uniform(0.06, 0.1),
                   np.array(((0.09, 0.12, 0.04), (0.17, 0.15, 0.11), (0.2, 0.2, 0.19))[
                       int(random.integers(3))]),
-                  static, maker.things, ego, gold)  # fmt: skip
+                  static, maker.things, ego, gold, pavements, maker.blocks)  # fmt: skip
+
+
+def winding(street: Street, course: Course) -> Street:
+    """The same street along a course."""
+    things = [replace(thing, course=course) for thing in street.things]
+    houses = []
+    for house in street.houses:
+        low, high = house.extents()
+        x, y = ((low.min(axis=0) + high.max(axis=0)) / 2)[:2].tolist()
+        # Sunk in, so that no corner hangs over falling ground.
+        _, _, grade = course.at(x, y)
+        sunk = abs(grade) * float(np.ptp([low[:, 0].min(), high[:, 0].max()])) / 2
+        placed = put(course, house, x, y, leans=False)
+        houses.append(placed.moved(np.eye(3), np.array([0.0, 0.0, -sunk])))
+    pavements = laid(course, street.pavements)
+    static = joined([
+        pavements, *houses, *(t.solids_at(0.0) for t in things if t.is_static),
+    ])  # fmt: skip
+    return replace(street, things=things, static=static, pavements=pavements, houses=houses,
+                   course=course)  # fmt: skip
 
 
 def _layout(random: Random) -> Layout:

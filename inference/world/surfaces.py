@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from inference.world.casting import Float32Array, smooth_noise
 from inference.world.kernel import inlined
+from inference.world.relief import Relief
 from inference.world.solids import PackedSolids
 
 # red, green, blue, gloss (of a lacquer), mirror (of glass), retro (for the LiDAR),
@@ -22,7 +23,7 @@ Look = tuple[float, float, float, float, float, float, float, float, float]
 
 
 class Paving(NamedTuple):
-    """The street's layout and colours, as the kernels read them; metres."""
+    """The street's layout and colours, as the kernels read them; metres, in the plan."""
 
     lane: float
     lanes: float
@@ -32,6 +33,7 @@ class Paving(NamedTuple):
     sidewalk: float
     asphalt: float
     terrain: npt.NDArray[np.float64]  # [3]
+    relief: Relief
 
 
 @inlined
@@ -541,7 +543,8 @@ def solid_look(
         if face < 4:
             a = hx if face >= 2 else hy
             bay = extra if face >= 2 else 2.7
-            r, g, b, mirror = _facade(a + (half[0] if face >= 2 else half[1]), z, face, seed, bay,
+            up = max(hz + half[2], 0.0)  # houses on a slope have floors of their own
+            r, g, b, mirror = _facade(a + (half[0] if face >= 2 else half[1]), up, face, seed, bay,
                                       wide, table, r, g, b, x, y)  # fmt: skip
             retro = 0.35 if mirror < 0.3 else 0.05
         else:

@@ -10,6 +10,7 @@ import pytest
 from inference.geometry import inverse, rigid
 from inference.world import casting, sensors
 from inference.world.drive import DriveFrames, make_drive
+from inference.world.relief import level
 from inference.world.rigs import Rig, make_rig
 from inference.world.sensors import Hits, Noise, View
 from inference.world.solids import Builder, Kind, Material, Solids, pack, turn_z
@@ -102,7 +103,7 @@ def first_hit(
     distance = np.full((1, 1), casting.FAR, np.float32)
     everywhere = np.tile(np.array([0, 1, 0, 1, 0, 0], np.int32), (len(solids), 1))
     casting.cast(rays, pack(solids), everywhere, np.zeros(len(solids), np.float32), noise.texture,
-                 distance, np.empty((1, 1), np.int32), False)  # fmt: skip
+                 distance, np.empty((1, 1), np.int32), False, level())  # fmt: skip
     return float(distance[0, 0])
 
 
@@ -136,7 +137,7 @@ def cast_everywhere(view: View, hits: Hits, largest: float, noise: Noise) -> Hit
     distance = np.full((height, width), largest, np.float32)
     solid_at = np.full((height, width), casting.NOTHING, np.int32)
     casting.cast(hits.rays, view.packed, windows, np.zeros(len(view.solids), np.float32),
-                 noise.texture, distance, solid_at, True)  # fmt: skip
+                 noise.texture, distance, solid_at, True, view.paving.relief)  # fmt: skip
     return Hits(hits.rays, distance, solid_at, view.packed)
 
 
