@@ -26,7 +26,7 @@ from inference.world.casting import Int32Array
 from inference.world.clutter import with_clutter
 from inference.world.looks import dressed, plain_look, random_look
 from inference.world.relief import drawn_course
-from inference.world.rigs import Rig, make_rig
+from inference.world.rigs import Rig, Unit, make_rig
 from inference.world.sensors import JPEG_QUALITY, Hits, Noise, Returns, Sunlight, View
 from inference.world.shading import Lighting
 from inference.world.solids import joined, pack, turn_z
@@ -85,20 +85,29 @@ def make_drive(
 
 
 @dataclass(frozen=True)
+class _Turn:
+    """ego_from_then: of each slice; () where all of it is at the frame's pose.  ids, parts: [N]."""
+
+    returns: Returns
+    ego_from_then: Sequence[FloatArray]
+    ids: Int32Array
+    parts: Int32Array
+
+
+@dataclass(frozen=True)
 class _Rendering:
     """One frame's rays, before they become bytes.
 
-    own: the frame's own instant.  cameras, views: what each camera met, and the instant it looked at.  ids, parts: by sensor, gold.
-    ego_from_then: of each of the LiDAR's slices; () where they are all at the frame's pose.
+    own: the frame's own instant.  cameras, views: what each camera met, and the instant it looked at.
+    turns: what each LiDAR got back.  ids, parts: by sensor, gold.
     """
 
     own: View
     cameras: Mapping[str, Hits]
     views: Mapping[str, View]
-    returns: Returns
+    turns: Mapping[str, _Turn]
     ids: Mapping[str, Int32Array]
     parts: Mapping[str, Int32Array]
-    ego_from_then: Sequence[FloatArray]
 
 
 class DriveFrames(Frames):
@@ -131,13 +140,12 @@ class DriveFrames(Frames):
             camera.name: self._image(camera, rendering, light, timestamp_us)
             for camera in self.rig.cameras
         }
-        sweep = sensors.sweep_of(rendering.returns, self.rig, timestamp_us, rendering.ego_from_then)
         return Frame(
             index=index,
             timestamp_us=timestamp_us,
             world_from_ego=self.world_from_street @ view.street_from_ego,
             images=images,
-            sweeps={self.rig.lidar.name: sweep},
+            sweeps={unit.name: _sweep(unit, rendering, timestamp_us) for unit in self.rig.units},
             labels=FrameLabels(
                 masks=_masks(rendering.ids, self.gold),
                 cuboids=self._cuboids(rendering.ids, view, time_s),
@@ -193,12 +201,10 @@ class DriveFrames(Frames):
         raise KeyError(f"the rig has no camera {name!r}; it has {names}")
 
     def sweep(self, index: int) -> Sweep:
-        """The LiDAR's reading of a frame alone, without the pictures."""
+        """The first LiDAR's reading of a frame alone, without the pictures."""
         index = self._checked(index)
         rendering = self._cast(index, with_cameras=False)
-        return sensors.sweep_of(
-            rendering.returns, self.rig, START_US + index * FRAME_US, rendering.ego_from_then
-        )
+        return _sweep(self.rig.units[0], rendering, START_US + index * FRAME_US)
 
     def _checked(self, index: int) -> int:
         if not -self._length <= index < self._length:
@@ -225,26 +231,38 @@ class DriveFrames(Frames):
             cameras[camera.name] = sensors.cast_camera(views[camera.name], camera, self._noise)
         ids = {name: hits.gold_ids(own.paving) for name, hits in cameras.items()}
         parts = {name: hits.gold_parts() for name, hits in cameras.items()}
+        instants = [own]
+        if rig.slices > 1:
+            middles = ((k + 0.5) / rig.slices * STEP_S for k in range(rig.slices))
+            instants = [self._view(time_s + after_s) for after_s in middles]
         # A generator of its own per frame: frame 7 does not depend on whether 6 was rendered.
         random = np.random.default_rng([self.street.seed, index, 64])
+        turns = {unit.name: self._turn(unit, own, instants, random) for unit in rig.units}
+        ids |= {name: turn.ids for name, turn in turns.items()}
+        parts |= {name: turn.parts for name, turn in turns.items()}
+        return _Rendering(own, cameras, views, turns, ids, parts)
+
+    def _turn(
+        self, unit: Unit, own: View, instants: Sequence[View], random: np.random.Generator
+    ) -> _Turn:
+        """Put together of what was there at several instants."""
         pieces, point_ids, point_parts, ego_from_then = [], [], [], []
-        starts = sensors.slice_starts(rig)
-        for k, (first, last) in enumerate(pairwise(starts)):
-            view = own
-            if rig.slices > 1:
-                view = self._view(time_s + (k + 0.5) / rig.slices * STEP_S)
+        starts = sensors.slice_starts(unit, len(instants))
+        for view, (first, last) in zip(instants, pairwise(starts), strict=True):
+            if len(instants) > 1:
                 ego_from_then.append(inverse(own.street_from_ego) @ view.street_from_ego)
-            hits = sensors.cast_lidar(view, rig, self._noise, (first, last))
+            hits = sensors.cast_lidar(view, unit, self._noise, (first, last))
             returns = sensors.lidar_returns(hits, view, self._noise, random)
-            if rig.has_second_returns:
+            if self.rig.has_second_returns:
                 returns = sensors.with_second_returns(returns, hits, random)
             point_ids.append(hits.gold_ids(view.paving).ravel()[returns.met])
             point_parts.append(hits.gold_parts().ravel()[returns.met])
-            pieces.append(sensors.on_whole_turn(returns, first, last - first, rig.columns))
+            pieces.append(sensors.on_whole_turn(returns, first, last - first, unit.columns))
         whole, order = _in_order(pieces)
-        ids[rig.lidar.name] = np.concatenate(point_ids)[order]
-        parts[rig.lidar.name] = np.concatenate(point_parts)[order]
-        return _Rendering(own, cameras, views, whole, ids, parts, ego_from_then)
+        return _Turn(
+            whole, ego_from_then,
+            np.concatenate(point_ids)[order], np.concatenate(point_parts)[order],
+        )  # fmt: skip
 
     def _image(
         self, camera: Sensor, rendering: _Rendering, light: Lighting, timestamp_us: int
@@ -268,7 +286,9 @@ class DriveFrames(Frames):
         self, ids: Mapping[str, Int32Array], view: View, time_s: float
     ) -> tuple[CuboidLabel, ...]:
         """A box around each thing that some sensor sees in this frame."""
-        counts = np.bincount(ids[self.rig.lidar.name], minlength=max(self.gold) + 1)
+        lidars = {unit.name for unit in self.rig.units}
+        points = np.concatenate([each for name, each in ids.items() if name in lidars])
+        counts = np.bincount(points, minlength=max(self.gold) + 1)
         seen = counts > 0
         for array in ids.values():
             seen |= np.bincount(array.ravel(), minlength=len(seen)) > 0
@@ -299,6 +319,11 @@ class DriveFrames(Frames):
             velocity_world=(float(velocity[0]), float(velocity[1]), 0.0),
             point_count=point_count,
         )
+
+
+def _sweep(unit: Unit, rendering: _Rendering, timestamp_us: int) -> Sweep:
+    turn = rendering.turns[unit.name]
+    return sensors.sweep_of(turn.returns, unit, timestamp_us, turn.ego_from_then)
 
 
 def _in_order(pieces: Sequence[Returns]) -> tuple[Returns, npt.NDArray[np.int64]]:

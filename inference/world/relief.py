@@ -33,7 +33,8 @@ class Relief(NamedTuple):
     """The ground as kernels read it; `is_level` where there is nothing to read.
 
     height: [rows, columns] metres at the grid's points.  plan: [rows, columns, 2] where in the plan they
-    are.  corner: [2] the first point's place, cell: metres between points.
+    are.  corner: [2] the first point's place, cell: metres between points.  steepest: rise over run
+    between the houses, nowhere more.
     """
 
     is_level: bool
@@ -41,12 +42,14 @@ class Relief(NamedTuple):
     plan: Float32Array
     corner: Float64Array
     cell: float
+    steepest: float
 
 
 def level() -> Relief:
     return Relief(
-        True, np.zeros((1, 1), np.float32), np.zeros((1, 1, 2), np.float32), np.zeros(2), 1.0
-    )
+        True, np.zeros((1, 1), np.float32), np.zeros((1, 1, 2), np.float32), np.zeros(2), 1.0,
+        0.0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,16 @@ class Course:
         points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         plan = self.plan_of(points)
         height = np.interp(plan[:, 0], self._along(), self.height)
+        # On the inside of a bend the same rise comes over a shorter way. Behind the houses, where pieces of
+        # the plan meet, there may be steps; rays that pass through one end a little too far away.
+        steepest = 1.3 * float(np.abs(self.grade).max()) + 1e-3
         return Relief(
             False, height.reshape(rows, columns).astype(np.float32),
-            plan.reshape(rows, columns, 2).astype(np.float32), _LOW.copy(), _CELL_M,
+            plan.reshape(rows, columns, 2).astype(np.float32), _LOW.copy(), _CELL_M, steepest,
         )  # fmt: skip
 
     def _along(self) -> Float64Array:
-        return _FIRST_M + _STEP_M * np.arange(len(self.heading))
+        return np.asarray(_FIRST_M + _STEP_M * np.arange(len(self.heading)), np.float64)
 
     def plan_of(self, points: Float64Array) -> Float64Array:
         """points: [N, 2].  The place in the plan that lies there: the nearest of the main road, but beside
@@ -226,7 +232,7 @@ def ground_distance(
 ) -> float:  # fmt: skip
     """How far along a ray the ground is; `largest` where it is farther.
 
-    No ground is steeper than STEEPEST, so that a step of the height above it over how fast that can
+    No ground is steeper than `steepest`, so that a step of the height above it over how fast that can
     shrink never goes through.
     """
     if relief.is_level:
@@ -234,7 +240,7 @@ def ground_distance(
             return min(-sz / dz, largest)
         return largest
     flat = math.sqrt(dx * dx + dy * dy)
-    fastest = 0.09 * flat - dz
+    fastest = relief.steepest * flat - dz
     if fastest <= 1e-6:
         return largest
     length = math.sqrt(flat * flat + dz * dz)

@@ -22,8 +22,31 @@ _FORWARD_FROM_CAMERA = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 
 
 @dataclass(frozen=True)
+class Unit:
+    """One spinning LiDAR.  columns: readings per turn.  reach_m: no light comes back from farther away.
+
+    view_deg: how much of the turn is read, about the unit's own x; 360: all of it.
+    """
+
+    lidar: Sensor
+    columns: int
+    reach_m: float = 90.0
+    view_deg: float = 360.0
+
+    @property
+    def name(self) -> str:
+        return self.lidar.name
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first column that is read, and the one after the last."""
+        beside = round(self.columns * (360 - self.view_deg) / 720)
+        return beside, self.columns - beside
+
+
+@dataclass(frozen=True)
 class Rig:
-    """The sensors on the roof.  columns: readings per turn of the LiDAR.
+    """The sensors on the roof.  units: LiDARs, the one that looks farthest first.
 
     slices: instants of which a turn is put together, 1 where the world stands still for it; then
     cameras look at the frame's own time, else when the LiDAR sweeps past what they look at.
@@ -31,14 +54,13 @@ class Rig:
     """
 
     cameras: tuple[Sensor, ...]
-    lidar: Sensor
-    columns: int
+    units: tuple[Unit, ...]
     slices: int = 1
     has_second_returns: bool = False
 
     @property
     def sensors(self) -> tuple[Sensor, ...]:
-        return (*self.cameras, self.lidar)
+        return (*self.cameras, *(unit.lidar for unit in self.units))
 
 
 RIGS = ("demo", "tiny", "waymo", "nuscenes", "kitti", "pandaset", "random")
@@ -87,7 +109,8 @@ def _demo(*, width_px: int, height_px: int, beams: int, columns: int) -> Rig:
     cameras = tuple(
         _camera(label, yaw, place, view, width_px, height_px) for label, yaw, place, view in places
     )
-    return Rig(cameras, _lidar("TOP", (1.3, 0.0, 2.15), _dense_ahead(2.4, -17.6, beams)), columns)
+    lidar = _lidar("TOP", (1.3, 0.0, 2.15), _dense_ahead(2.4, -17.6, beams))
+    return Rig(cameras, (Unit(lidar, columns),))
 
 
 # --- like published ones -------------------------------------------------------------------------
@@ -102,7 +125,22 @@ def _waymo() -> Rig:
         ("SIDE_RIGHT", -90.0, (1.43, -0.11, 2.11), 50.0, 886),
     )
     cameras = tuple(_camera(n, yaw, at, view, 1920, high) for n, yaw, at, view, high in views)
-    return Rig(cameras, _lidar("TOP", (1.43, 0.0, 2.18), _dense_ahead(2.4, -17.6, 64)), 2650)
+    top = Unit(_lidar("TOP", (1.43, 0.0, 2.18), _dense_ahead(2.4, -17.6, 64)), 2650)
+    return Rig(cameras, (top, *_short_range_units()))
+
+
+def _short_range_units() -> tuple[Unit, ...]:
+    """Four that look steeply down round the vehicle, each over its own half."""
+    beams = np.linspace(28.0, -82.0, 56)
+    return tuple(
+        Unit(_lidar(f"LIDAR_{name}", place, beams, yaw_deg=yaw), 600, reach_m=20.0, view_deg=190.0)
+        for name, yaw, place in (
+            ("FRONT", 0.0, (4.07, 0.0, 0.69)),
+            ("SIDE_LEFT", 90.0, (3.24, 1.03, 0.98)),
+            ("SIDE_RIGHT", -90.0, (3.24, -1.03, 0.98)),
+            ("REAR", 180.0, (-1.15, 0.0, 0.47)),
+        )
+    )
 
 
 def _nuscenes() -> Rig:
@@ -116,7 +154,7 @@ def _nuscenes() -> Rig:
     )
     cameras = tuple(_camera(n, yaw, at, view, 1600, 900) for n, yaw, at, view in views)
     beams = np.linspace(10.67, -30.67, 32)
-    return Rig(cameras, _lidar("LIDAR_TOP", (0.94, 0.0, 1.84), beams), 1085)
+    return Rig(cameras, (Unit(_lidar("LIDAR_TOP", (0.94, 0.0, 1.84), beams), 1085),))
 
 
 def _kitti() -> Rig:
@@ -126,7 +164,7 @@ def _kitti() -> Rig:
     )
     # An upper and a lower block, the lower with twice the spacing.
     beams = np.concatenate([np.linspace(2.0, -8.33, 32), np.linspace(-8.83, -24.33, 32)])
-    return Rig(cameras, _lidar("VELODYNE", (0.81, 0.0, 1.73), beams), 2048)
+    return Rig(cameras, (Unit(_lidar("VELODYNE", (0.81, 0.0, 1.73), beams), 2048),))
 
 
 def _pandaset() -> Rig:
@@ -145,7 +183,7 @@ def _pandaset() -> Rig:
         [15.0, 11.0, 8.0], np.linspace(5.0, 2.0, 5), np.linspace(1.833, -6.0, 48),
         np.linspace(-7.0, -13.0, 6), [-19.0, -25.0],
     ])  # fmt: skip
-    return Rig(cameras, _lidar("main_pandar64", (0.9, 0.0, 1.85), beams), 1800)
+    return Rig(cameras, (Unit(_lidar("main_pandar64", (0.9, 0.0, 1.85), beams), 1800),))
 
 
 _PUBLISHED = {"waymo": _waymo, "nuscenes": _nuscenes, "kitti": _kitti, "pandaset": _pandaset}
@@ -175,7 +213,10 @@ def _random(random: Random) -> Rig:
     columns = int(random.choice((900, 1085, 1440, 1800, 2048, 2650)))
     place = (random.uniform(0.4, 1.6), 0.0, random.uniform(1.6, 2.4))
     lidar = _lidar("LIDAR", place, _beams(random), tilt_deg=random.normal(0, 0.7))
-    return Rig(tuple(cameras), lidar, columns)
+    units = [Unit(lidar, columns)]
+    if random.random() < 0.2:
+        units += _short_range_units()
+    return Rig(tuple(cameras), tuple(units))
 
 
 def _beams(random: Random) -> FloatArray:
@@ -212,9 +253,9 @@ def _dense_ahead(top: float, bottom: float, beams: int) -> FloatArray:
 
 def _lidar(
     name: str, place: tuple[float, float, float], beams_deg: Sequence[float] | FloatArray, *,
-    tilt_deg: float = 0.0,
+    tilt_deg: float = 0.0, yaw_deg: float = 0.0,
 ) -> Sensor:  # fmt: skip
-    rotation = rotation_from_euler(0, math.radians(tilt_deg), 0) if tilt_deg else np.eye(3)
+    rotation = rotation_from_euler(0, math.radians(tilt_deg), math.radians(yaw_deg))
     elevations = tuple(float(e) for e in np.radians(np.asarray(beams_deg)))
     return Sensor(
         name, SensorKind.LIDAR, Calibration(rigid(rotation, place), beam_elevations=elevations)

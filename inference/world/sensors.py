@@ -19,12 +19,12 @@ from inference.scene import Calibration, Sensor, Sweep
 from inference.world import casting, shading
 from inference.world.casting import Float32Array, Int32Array, Rays
 from inference.world.relief import level
-from inference.world.rigs import Rig
+from inference.world.rigs import Rig, Unit
 from inference.world.solids import Kind, PackedSolids, Solids, pack
 from inference.world.street import Light, Street
 from inference.world.surfaces import Paving
 
-CAMERA_RANGE_M, LIDAR_RANGE_M = 320.0, 90.0
+CAMERA_RANGE_M = 320.0
 SPIN_US = 100_000  # one turn of the LiDAR
 _RANGE_NOISE_M = 0.02
 _NEAR_M = 0.05
@@ -201,21 +201,23 @@ def encode_jpeg(picture: npt.NDArray[np.uint8], quality: int = JPEG_QUALITY) -> 
 # -- LiDAR ----------------------------------------------------------------------------------
 
 
-def beam_directions(lidar: Sensor, columns: int) -> tuple[FloatArray, FloatArray]:
+def beam_directions(unit: Unit) -> tuple[FloatArray, FloatArray]:
     """Elevation of each row and azimuth of each column in the sensor's frame, radians.
 
     Column 0 looks just right of straight back and the unit turns clockwise, as seen from above.
     """
-    azimuths = math.pi - (np.arange(columns) + 0.5) * 2 * math.pi / columns
-    return np.array(lidar.calibration.beam_elevations), azimuths
+    azimuths = math.pi - (np.arange(unit.columns) + 0.5) * 2 * math.pi / unit.columns
+    return np.array(unit.lidar.calibration.beam_elevations), azimuths
 
 
-def cast_lidar(view: View, rig: Rig, noise: Noise, columns: tuple[int, int] | None = None) -> Hits:
-    """columns: from, to: a part of the turn; None: all of it."""
-    first, last = columns or (0, rig.columns)
-    elevations, azimuths = beam_directions(rig.lidar, rig.columns)
+def cast_lidar(
+    view: View, unit: Unit, noise: Noise, columns: tuple[int, int] | None = None
+) -> Hits:
+    """columns: from, to: a part of the turn; None: all that is read."""
+    first, last = columns or unit.span
+    elevations, azimuths = beam_directions(unit)
     azimuths = azimuths[first:last]
-    street_from_lidar = view.street_from_ego @ rig.lidar.calibration.ego_from_sensor
+    street_from_lidar = view.street_from_ego @ unit.lidar.calibration.ego_from_sensor
     forward, left, up = street_from_lidar[:3, :3].T
     across = np.cos(azimuths)[:, None] * forward + np.sin(azimuths)[:, None] * left
     rays = Rays(
@@ -227,12 +229,12 @@ def cast_lidar(view: View, rig: Rig, noise: Noise, columns: tuple[int, int] | No
         scale=np.cos(elevations).astype(np.float32),
     )
     windows, nearest = _lidar_windows(
-        view.solids, inverse(street_from_lidar), elevations, rig.columns
+        view.solids, inverse(street_from_lidar), elevations, unit.columns
     )
     for place in range(2, 6):  # two ranges of columns each, as a solid may lie across the seam
         windows[:, place] = np.clip(windows[:, place], first, last) - first
     shape = (len(elevations), last - first)
-    return _cast(view, rays, windows, nearest, LIDAR_RANGE_M, shape, noise)
+    return _cast(view, rays, windows, nearest, unit.reach_m, shape, noise)
 
 
 def _lidar_windows(
@@ -335,22 +337,22 @@ def on_whole_turn(returns: Returns, first: int, width: int, columns: int) -> Ret
 
 
 def sweep_of(
-    returns: Returns, rig: Rig, timestamp_us: int, ego_from_then: Sequence[FloatArray] = ()
+    returns: Returns, unit: Unit, timestamp_us: int, ego_from_then: Sequence[FloatArray] = ()
 ) -> Sweep:
     """The LiDAR's reading in range-image order, at the frame's pose.
 
-    ego_from_then: of each of the rig's slices, from ego at its instant; () where all are the frame's.
+    ego_from_then: of each slice of the turn, from ego at its instant; () where all are the frame's.
     """
-    elevations, azimuths = beam_directions(rig.lidar, rig.columns)
-    row, column = np.divmod(returns.cell, rig.columns)
+    elevations, azimuths = beam_directions(unit)
+    row, column = np.divmod(returns.cell, unit.columns)
     flat = np.cos(elevations)[row]
     directions = np.stack([
         flat * np.cos(azimuths)[column], flat * np.sin(azimuths)[column], np.sin(elevations)[row],
     ], axis=1)  # fmt: skip
-    ego_from_lidar = rig.lidar.calibration.ego_from_sensor
+    ego_from_lidar = unit.lidar.calibration.ego_from_sensor
     points = (directions * returns.range_m[:, None]) @ ego_from_lidar[:3, :3].T
     points = points + ego_from_lidar[:3, 3]
-    starts = slice_starts(rig)
+    starts = slice_starts(unit, len(ego_from_then))
     for k, moved in enumerate(ego_from_then):
         own = (column >= starts[k]) & (column < starts[k + 1])
         points[own] = points[own] @ moved[:3, :3].T + moved[:3, 3]
@@ -358,7 +360,7 @@ def sweep_of(
         points_ego=points.astype(np.float32),
         intensity=returns.intensity,
         timestamp_us=timestamp_us,
-        time_offset_us=(column * SPIN_US // rig.columns).astype(np.int32),
+        time_offset_us=(column * SPIN_US // unit.columns).astype(np.int32),
         source_index=returns.cell.astype(np.uint32),
         return_number=returns.number,
         row=row.astype(np.uint16),
@@ -366,9 +368,10 @@ def sweep_of(
     )
 
 
-def slice_starts(rig: Rig) -> list[int]:
-    """The first column of each slice of a turn, and the last one's end."""
-    return [k * rig.columns // rig.slices for k in range(rig.slices + 1)]
+def slice_starts(unit: Unit, slices: int) -> list[int]:
+    """The first column of each slice of what is read of a turn, and the last one's end."""
+    first, last = unit.span
+    return [first + k * (last - first) // max(slices, 1) for k in range(slices + 1)]
 
 
 def looks_after_s(rig: Rig, camera: Sensor) -> float:

@@ -153,9 +153,10 @@ class Street:
         """[4, 4]."""
         x, y, heading = self.ego_pose(time_s)
         if self.course is None:
-            return rigid(turn_z(heading), (x, y, 0.0))
+            return np.asarray(rigid(turn_z(heading), (x, y, 0.0)), np.float64)
         where, turned, grade = self.course.at(x, y)
-        return rigid(turn_z(turned) @ turn_y(-math.atan(grade)) @ turn_z(heading), where)
+        rotation = turn_z(turned) @ turn_y(-math.atan(grade)) @ turn_z(heading)
+        return np.asarray(rigid(rotation, where), np.float64)
 
 
 def _between(samples: list[float], time_s: float) -> float:

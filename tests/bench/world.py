@@ -62,8 +62,11 @@ def run(report: Report, full: bool) -> None:
     report.row("world", "camera 960x640, worst", float(np.max(camera_ms)), "ms")
     report.row("world", "of which casting", float(np.mean(cast)), "ms")
     report.row("world", "of which shading", float(np.mean(shade)), "ms")
-    report.row("world", "camera 480x320", _small_camera_ms(noise), "ms", target="<=40")
+    for course in ("straight", "winding"):
+        name = "camera 480x320" + ("" if course == "straight" else ", winding street")
+        report.row("world", name, _small_camera_ms(noise, course), "ms", target="<=40")
     report.row("world", "sweep 64x2048", float(np.mean(sweep)), "ms", target="<=50")
+    report.row("world", "four short-range sweeps 56x317", _short_range_ms(noise), "ms")
     report.row("world", "shadows and contact", float(np.mean(light)), "ms")
     report.row("world", "frame with labels", float(np.mean(whole)), "ms")
     start = process_time()
@@ -80,9 +83,22 @@ def _anew(frames: DriveFrames) -> DriveFrames:
     return frames
 
 
-def _small_camera_ms(noise: sensors.Noise) -> float:
+def _short_range_ms(noise: sensors.Noise) -> float:
+    frames = make_drive(0, rig="waymo", length=60).frames
+    assert isinstance(frames, DriveFrames)
+    view, random = frames._view(5.0), np.random.default_rng(0)
+
+    def turns() -> None:
+        for unit in frames.rig.units[1:]:
+            hits = sensors.cast_lidar(view, unit, noise)
+            sensors.lidar_returns(hits, view, noise, random)
+
+    return _best_ms(turns)
+
+
+def _small_camera_ms(noise: sensors.Noise, course: str) -> float:
     """Casting and shading, the mean over three cameras, as pictures to learn from are made."""
-    frames = make_drive(0, rig="demo", length=60, width_px=480).frames
+    frames = make_drive(0, rig="demo", length=60, width_px=480, course=course).frames
     assert isinstance(frames, DriveFrames)
     view, lit, film = frames._view(5.0), frames._light(5.0), frames.street.light
 

@@ -71,7 +71,7 @@ def test_a_place_in_the_plan_is_found_again(seed: int):
 def test_rays_meet_the_ground_where_it_is(seed: int):
     frames = drive(seed).frames
     view = frames._view(0.0)
-    hits = sensors.cast_lidar(view, frames.rig, frames._noise)
+    hits = sensors.cast_lidar(view, frames.rig.units[0], frames._noise)
     on_ground = hits.solid_at == casting.GROUND
     rays = hits.rays
     directions = rays.across[None] * rays.scale[:, None, None] + rays.down[:, None]

@@ -18,21 +18,44 @@ def test_every_rig_sees_the_street(name):
         lens = camera.calibration.intrinsics
         assert lens.width_px == 96
         assert ids[camera.name].shape == (lens.height_px, 96)
-    (lidar,) = drive.lidars
-    sweep = frame.sweeps[lidar.name]
-    assert len(sweep) == len(ids[lidar.name]) > 1000
-    # Each point comes from the beam that its row names, at the instant of its column.
-    points = sweep.points_ego.astype(float)
-    starts = slice_starts(drive.frames.rig)
-    for k, ego_from_then in enumerate(drive.frames._cast(0).ego_from_then):
-        own = (sweep.column >= starts[k]) & (sweep.column < starts[k + 1])
-        points[own] = transform(inverse(ego_from_then), points[own])
-    seen = (points - lidar.calibration.ego_from_sensor[:3, 3]) @ (
-        lidar.calibration.ego_from_sensor[:3, :3]
-    )
-    elevation = np.arcsin(seen[:, 2] / np.linalg.norm(seen, axis=1))
-    beams = np.array(lidar.calibration.beam_elevations)
-    assert np.abs(elevation - beams[sweep.row]).max() < 1e-3
+    assert [unit.lidar for unit in drive.frames.rig.units] == list(drive.lidars)
+    for unit in drive.frames.rig.units:
+        sweep, lidar = frame.sweeps[unit.name], unit.lidar
+        assert len(sweep) == len(ids[unit.name]) > 1000
+        # Each point comes from the beam that its row names, at the instant of its column.
+        points = sweep.points_ego.astype(float)
+        moved = drive.frames._cast(0).turns[unit.name].ego_from_then
+        starts = slice_starts(unit, len(moved))
+        for k, ego_from_then in enumerate(moved):
+            own = (sweep.column >= starts[k]) & (sweep.column < starts[k + 1])
+            points[own] = transform(inverse(ego_from_then), points[own])
+        seen = (points - lidar.calibration.ego_from_sensor[:3, 3]) @ (
+            lidar.calibration.ego_from_sensor[:3, :3]
+        )
+        range_m = np.linalg.norm(seen, axis=1)
+        elevation = np.arcsin(seen[:, 2] / range_m)
+        beams = np.array(lidar.calibration.beam_elevations)
+        assert np.abs(elevation - beams[sweep.row]).max() < 1e-3
+        assert range_m.max() < unit.reach_m + 0.2
+        beside = np.degrees(np.abs(np.arctan2(seen[:, 1], seen[:, 0])))
+        assert beside.max() <= unit.view_deg / 2 + 0.5
+
+
+def test_a_waymo_like_vehicle_sees_what_is_close_to_it_with_four_more_units():
+    drive = make_drive(3, "waymo", 1, width_px=96)
+
+    top, *near = drive.frames.rig.units
+
+    assert len(near) == 4
+    points = {unit.name: drive.frames[0].sweeps[unit.name].points_ego for unit in near}
+    # Each looks to its own side, down to the ground beside the vehicle that the roof hides from TOP.
+    assert np.median(points["LIDAR_FRONT"][:, 0]) > 4
+    assert np.median(points["LIDAR_REAR"][:, 0]) < -1
+    assert np.median(points["LIDAR_SIDE_LEFT"][:, 1]) > 1
+    assert np.median(points["LIDAR_SIDE_RIGHT"][:, 1]) < -1
+    closest = np.hypot(*drive.frames[0].sweeps[top.name].points_ego[:, :2].T).min()
+    beside = points["LIDAR_SIDE_LEFT"]
+    assert np.hypot(beside[:, 0] - 3.24, beside[:, 1] - 1.03).min() < closest
 
 
 def test_width_scales_the_whole_lens():
@@ -49,10 +72,11 @@ def test_random_rigs_follow_from_the_seed_and_differ():
 
     assert repr(make_rig("random", seed=7)) == repr(rigs[7])
     assert len({len(rig.cameras) for rig in rigs}) == 3
-    assert len({len(rig.lidar.calibration.beam_elevations) for rig in rigs}) >= 4
-    assert len({rig.columns for rig in rigs}) >= 4
+    assert len({len(rig.units[0].lidar.calibration.beam_elevations) for rig in rigs}) >= 4
+    assert len({rig.units[0].columns for rig in rigs}) >= 4
+    assert {len(rig.units) for rig in rigs} == {1, 5}
     for rig in rigs:
-        beams = np.array(rig.lidar.calibration.beam_elevations)
+        beams = np.array(rig.units[0].lidar.calibration.beam_elevations)
         assert (np.diff(beams) < 0).all()  # row 0 is the top beam
 
 

@@ -46,9 +46,9 @@ def solid(
 def test_a_beam_meets_flat_ground_where_trigonometry_says(rig: Rig, noise: Noise) -> None:
     out_of_the_way = solid(Kind.BALL, (0.0, 0.0, 40.0), (1.0, 1.0, 1.0))
 
-    hits = sensors.cast_lidar(view_of(out_of_the_way), rig, noise)
+    hits = sensors.cast_lidar(view_of(out_of_the_way), rig.units[0], noise)
 
-    elevations = np.array(rig.lidar.calibration.beam_elevations)
+    elevations = np.array(rig.units[0].lidar.calibration.beam_elevations)
     # The unit stands 2.15 m above the ground: a beam falling by e meets it after 2.15 / sin(e).
     for row in np.flatnonzero(elevations < np.radians(-2)):
         np.testing.assert_allclose(hits.distance[row], 2.15 / np.sin(-elevations[row]), rtol=1e-4)
@@ -58,11 +58,11 @@ def test_a_beam_meets_flat_ground_where_trigonometry_says(rig: Rig, noise: Noise
 def test_a_beam_meets_a_wall_at_its_distance(rig: Rig, noise: Noise) -> None:
     wall = solid(Kind.BOX, (21.3, 0.0, 3.0), (1.0, 8.0, 3.0))  # its face is at x = 20.3
 
-    hits = sensors.cast_lidar(view_of(wall), rig, noise)
+    hits = sensors.cast_lidar(view_of(wall), rig.units[0], noise)
 
     # From the unit at x = 1.3 that is 19 m straight ahead; columns 255 and 256 look half a
     # column (0.3516 degrees) to either side.
-    elevations = np.array(rig.lidar.calibration.beam_elevations)
+    elevations = np.array(rig.units[0].lidar.calibration.beam_elevations)
     row = int(np.abs(elevations).argmin())
     expected = 19.0 / np.cos(elevations[row]) / np.cos(np.radians(360 / 512 / 2))
     np.testing.assert_allclose(hits.distance[row, 255:257], expected, rtol=1e-5)
@@ -152,7 +152,7 @@ def test_windows_lose_no_hit(rig: Rig, noise: Noise, heading: float) -> None:
 
     for hits, largest in (
         (sensors.cast_camera(view, rig.cameras[0], noise), sensors.CAMERA_RANGE_M),
-        (sensors.cast_lidar(view, rig, noise), sensors.LIDAR_RANGE_M),
+        (sensors.cast_lidar(view, rig.units[0], noise), rig.units[0].reach_m),
     ):
         plain = cast_everywhere(view, hits, largest, noise)
         np.testing.assert_array_equal(hits.distance, plain.distance)
@@ -163,12 +163,12 @@ def test_glass_and_distance_lose_returns(noise: Noise) -> None:
     builder = Builder(track=77)
     builder.add(Kind.BOX, (21.3, 0.0, 3.0), (1.0, 8.0, 3.0), Material.CAR_CABIN, GREY, extra=0.5)
     view = view_of(builder.finished())
-    hits = sensors.cast_lidar(view, rig, noise)
+    hits = sensors.cast_lidar(view, rig.units[0], noise)
     plain = view_of(solid(Kind.BOX, (21.3, 0.0, 3.0), (1.0, 8.0, 3.0)))
 
     glass = sensors.lidar_returns(hits, view, noise, np.random.default_rng(0))
     wall = sensors.lidar_returns(
-        sensors.cast_lidar(plain, rig, noise), plain, noise, np.random.default_rng(0)
+        sensors.cast_lidar(plain, rig.units[0], noise), plain, noise, np.random.default_rng(0)
     )
 
     on_it = np.flatnonzero(hits.solid_at.ravel() >= 0)
