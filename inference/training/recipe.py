@@ -2,8 +2,9 @@
 
     python -m inference.training.recipe OUT [--processes 2]
 
-OUT gets the drives, the run of the first stage (config "nano"), crops of what that draws, the run
-of the second look ("nano_crops"), and `nano.safetensors`. Two cores take about four hours.
+OUT gets the drives, of distant frames for variety and of near ones to follow objects in, the run of the
+first part (config "nano": frames, then clips), crops of what that draws, the run of the second look
+("nano_crops"), and `nano.safetensors`. Two cores take about five hours.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pathlib import Path
 
 from inference.training import crops, shots, train
 
-SEEDS, STEP, FILES = "30000-30499", "12", "0-135"
+# Seeds, frames of each drive, and how far apart they are.
+DRIVES = (("30000-30499", "4", "12"), ("31000-31159", "5", "3"))
+FILES = "0-135"
 Command = Callable[[Sequence[str]], int]
 
 
@@ -26,7 +29,11 @@ def steps(out: Path, processes: int) -> list[tuple[str, Command, list[str]]]:
     drives, first, cut, second = (out / name for name in ("drives", "frames", "crops", "second"))
     several = ["--processes", str(processes)]
     return [
-        ("drives", shots.main, [str(drives), "--seeds", SEEDS, "--step", STEP, *several]),
+        *(
+            ("drives", shots.main,
+             [str(drives), "--seeds", seeds, "--frames", frames, "--step", step, *several])
+            for seeds, frames, step in DRIVES
+        ),
         ("frames", train.main, ["nano", "--data", str(drives), "--out", str(first), *several]),
         ("crops", crops.main, [
             str(cut), "--weights", str(first / "weights.safetensors"), "--data", str(drives),

@@ -34,8 +34,9 @@ def test_each_part_gets_what_the_one_before_made(tmp_path, monkeypatch):
 
     assert recipe.main([str(tmp_path), "--processes", "1"]) == 0
 
-    assert [name for name, _ in done] == ["shots", "train", "crops", "train"]
-    (_, drives), (_, first), (_, cut), (_, second) = done
+    assert [name for name, _ in done] == ["shots", "shots", "train", "crops", "train"]
+    (_, drives), (_, clips), (_, first), (_, cut), (_, second) = done
+    assert drives[0] == clips[0]
     assert drives[0] == first[first.index("--data") + 1] == cut[cut.index("--data") + 1]
     assert Path(cut[cut.index("--weights") + 1]).parent == Path(first[first.index("--out") + 1])
     assert second[second.index("--crops") + 1] == cut[0]
@@ -47,12 +48,13 @@ def test_a_part_that_was_stopped_ends_it(tmp_path, monkeypatch):
 
     assert recipe.main([str(tmp_path), "--processes", "1"]) == 1
 
-    assert [name for name, _ in done] == ["shots", "train"]
+    assert [name for name, _ in done] == ["shots", "shots", "train"]
 
 
 def test_its_configs_are_there():
     frames, second = (read_training(name) for name in ("nano", "nano_crops"))
 
-    assert frames.stages[0].crops is None
+    assert [stage.crops for stage in frames.stages] == [None, None]
+    assert frames.stages[1].frames.followed > 0
     assert second.stages[0].crops is not None
     assert frames.model == second.model
