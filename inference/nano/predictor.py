@@ -170,13 +170,13 @@ class NanoPredictor:
         prompts: Sequence[Prompt],
         track: int | None = None,
     ) -> list[MaskPrediction]:
-        seen = self._seen(opened, frame)
+        seen = self.seen(opened, frame)
         meant = meant_by(seen.prepared, prompts)
         before = opened.said.get((frame, _digest(prompts[:-1])), {})
         named = [p.sensor for p in prompts if p.sensor in seen.pictures]
         asked: list[tuple[str | None, Pair, Hints]] = []
         for camera in self._cameras(seen, meant.target, prompts, named):
-            pair = self._pair(seen, camera, meant.target, prompts)
+            pair = self.pair(seen, camera, meant.target, prompts)
             hints = hints_of(pair.glances, prompts, meant)
             if not self.use_geometry:
                 hints.target = None
@@ -249,11 +249,11 @@ class NanoPredictor:
         assert step.target is not None
         if not step.target.any():
             return []
-        seen = self._seen(opened, frame)
+        seen = self.seen(opened, frame)
         kind = Kind.GUESS if self.config.remembers else Kind.MIDDLE
         asked: list[tuple[str | None, Pair, Hints]] = []
         for camera in self._cameras(seen, step.target, [], []):
-            pair = self._pair(seen, camera, step.target, [])
+            pair = self.pair(seen, camera, step.target, [])
             hints = guessed(pair.glances, step.target, kind)
             if camera is not None and self.refine:
                 hints.outline = outlined(seen.prepared, camera, step.target, [], [])
@@ -278,10 +278,10 @@ class NanoPredictor:
     ) -> Remembered | None:
         """masks: by sensor, flat. None where the object is in none of them."""
         assert self.model.memory_encoder is not None
-        seen = self._seen(opened, frame)
+        seen = self.seen(opened, frame)
         parts: list[tuple[Chosen, torch.Tensor]] = []
         for camera in seen.pictures.keys() & masks.keys():
-            pair = self._pair(seen, camera, np.zeros(len(seen.prepared.cloud), bool), [])
+            pair = self.pair(seen, camera, np.zeros(len(seen.prepared.cloud), bool), [])
             assert pair.picture is not None
             view = seen.prepared.view(camera)
             drawn = masks[camera].reshape(view.height_px, view.width_px)
@@ -336,12 +336,12 @@ class NanoPredictor:
 
     def look(self, opened: OpenScene, frame: int) -> None:
         """Make what clicks in a frame need, in all cameras, before anybody asks."""
-        seen = self._seen(opened, frame)
+        seen = self.seen(opened, frame)
         nowhere = np.zeros(len(seen.prepared.cloud), bool)
         for camera in seen.pictures:
-            self._pair(seen, camera, nowhere, [])
+            self.pair(seen, camera, nowhere, [])
 
-    def _seen(self, opened: OpenScene, frame: int) -> FrameSeen:
+    def seen(self, opened: OpenScene, frame: int) -> FrameSeen:
         if frame in opened.frames:
             opened.frames.move_to_end(frame)
             return opened.frames[frame]
@@ -362,7 +362,7 @@ class NanoPredictor:
         opened.frames[frame] = FrameSeen(prepared, pictures, sweep, features, undecided)
         return opened.frames[frame]
 
-    def _pair(
+    def pair(
         self, seen: FrameSeen, camera: str | None, target: BoolArray, prompts: Sequence[Prompt]
     ) -> Pair:
         glance = None if camera is None else seen.pictures[camera]

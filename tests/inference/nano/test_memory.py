@@ -71,10 +71,10 @@ def test_memories_move_with_the_vehicle_and_the_object_with_its_own_motion():
     chosen = chosen_in_picture(glances().picture, box(16, 32, 32, 56), SHAPE)
     chosen = replace(chosen, known=np.ones(KEPT + 1, np.float32))
     world_from_ego = rigid(np.eye(3), [2.0, 0, 0])  # the vehicle drove 2 m ahead
-    then = as_it_stands(chosen, inverse(world_from_ego), None)
+    then = as_it_stands(chosen, inverse(world_from_ego), None, SMALL)
     middle = then[-1] + np.array([5.0, 1, 0], np.float32)
 
-    moved = as_it_stands(chosen, inverse(world_from_ego), middle)
+    moved = as_it_stands(chosen, inverse(world_from_ego), middle, SMALL)
 
     np.testing.assert_allclose(then, chosen.xyz - [2, 0, 0], atol=1e-5)
     away = moved - then

@@ -1,0 +1,1 @@
+"""The data engine: whole drives labelled before anyone clicks. See `pipeline.run`."""

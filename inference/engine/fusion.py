@@ -1,0 +1,194 @@
+"""Stage 3: one track for what cameras and LiDARs saw of one thing.
+
+Masklets vote on the voxels that their pixels show. What a masklet owns, and the strands of points that
+lie in it, become one track when they agree; a strand of which several masklets own parts is divided
+among them. Labels are then carried back to every point and every pixel.
+
+N points of a frame, V voxels, h x w cells of a picture's map.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from inference.engine.reading import Drive, Glimpse
+from inference.engine.reconstruction import Reconstruction
+from inference.engine.video_masklets import LabelMap, Video
+
+Int32Array = npt.NDArray[np.int32]
+
+_MOSTLY = 0.6  # of a masklet's votes for one strand, or of a strand's for one masklet
+_LEAST_VOTES = 4
+_NEAR_GAP = 1.0  # in units of a point's reach: how far it speaks for pixels
+
+
+@dataclass
+class Track:
+    """One thing.  strands, masklets: (camera, number) that became it.  score: 0 ... 1."""
+
+    number: int
+    strands: list[int] = field(default_factory=list)
+    masklets: list[tuple[str, int]] = field(default_factory=list)
+    label_class: str | None = None
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Labels:
+    """points: by frame position, [N] track of each point, 0 for none.  maps: by camera and frame position,
+    [h, w] track of each cell.
+    """
+
+    tracks: Mapping[int, Track]
+    points: Sequence[Int32Array]
+    maps: Mapping[str, Mapping[int, Int32Array]]
+
+
+def fuse(
+    drive: Drive, space: Reconstruction, videos: Sequence[Video],
+    told: Callable[[str, int, int], None],
+) -> Labels:  # fmt: skip
+    votes = _votes(drive, space, videos, told)
+    tracks, of_strand, of_masklet = _joined(space, videos, votes)
+    points = [
+        np.where(own > 0, of_strand[np.maximum(own, 0)], 0).astype(np.int32)
+        for own in space.strand_of
+    ]
+    maps: dict[str, dict[int, Int32Array]] = {}
+    for video in videos:
+        maps[video.camera] = {}
+        for position, own in video.maps.items():
+            glimpse = drive.frames[position].glimpses[video.camera]
+            carried = of_masklet[video.camera][own]
+            maps[video.camera][position] = _with_points(carried, glimpse, points[position])
+    return Labels(tracks, points, maps)
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """both: (camera, masklet, strand) -> points of the strand that the masklet shows.  of_masklet: (camera,
+    masklet) -> all its points.  of_strand: (camera, strand) -> those that the camera sees.
+    """
+
+    both: Mapping[tuple[str, int, int], int]
+    of_masklet: Mapping[tuple[str, int], int]
+    of_strand: Mapping[tuple[str, int], int]
+
+
+def _votes(
+    drive: Drive, space: Reconstruction, videos: Sequence[Video],
+    told: Callable[[str, int, int], None],
+) -> _Votes:  # fmt: skip
+    both: dict[tuple[str, int, int], int] = defaultdict(int)
+    of_masklet: dict[tuple[str, int], int] = defaultdict(int)
+    of_strand: dict[tuple[str, int], int] = defaultdict(int)
+    for done, (position, frame) in enumerate(enumerate(drive.frames)):
+        for video in videos:
+            if position not in video.maps:
+                continue
+            masklet, strand = _seen_together(
+                video.maps[position], frame.glimpses[video.camera], space.strand_of[position]
+            )
+            pairs, counts = np.unique(np.stack([masklet, strand]), axis=1, return_counts=True)
+            for (m, s), n in zip(pairs.T.tolist(), counts.tolist(), strict=True):
+                if s >= 0:
+                    of_strand[video.camera, s] += n
+                if m:
+                    of_masklet[video.camera, m] += n
+                if m and s >= 0:
+                    both[video.camera, m, s] += n
+        told("fusing", done + 1, len(drive.frames))
+    return _Votes(both, of_masklet, of_strand)
+
+
+def _seen_together(
+    map_: LabelMap, glimpse: Glimpse, strand_of: Int32Array
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Of the points that a camera sees: the masklet that shows them, 0 near its outline; their strand."""
+    height, width = map_.shape
+    row = np.minimum((glimpse.row * (height / glimpse.size[0])).astype(int), height - 1)
+    column = np.minimum((glimpse.column * (width / glimpse.size[1])).astype(int), width - 1)
+    inner = _inner(map_)
+    return inner[row, column].astype(np.int64), strand_of[glimpse.point].astype(np.int64)
+
+
+def _inner(map_: LabelMap) -> LabelMap:
+    """Without the outermost cells of every masklet."""
+    kernel = np.ones((3, 3), np.uint8)
+    same = cv2.dilate(map_, kernel) == cv2.erode(map_, kernel)
+    return np.where(same, map_, 0).astype(np.uint16)
+
+
+def _joined(
+    space: Reconstruction, videos: Sequence[Video], votes: _Votes
+) -> tuple[dict[int, Track], Int32Array, dict[str, Int32Array]]:
+    """The tracks, and which one each strand and each camera's masklets belong to."""
+    parent: dict[tuple[str, int], tuple[str, int]] = {}
+
+    def root(node: tuple[str, int]) -> tuple[str, int]:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for (camera, masklet, strand), n in votes.both.items():
+        if n < _LEAST_VOTES:
+            continue
+        # What the masklet shows is this strand, mostly.
+        if n >= _MOSTLY * votes.of_masklet[camera, masklet]:
+            parent[root((camera, masklet))] = root(("", strand))
+    # A strand that lies in a masklet whose own strand is another one: a thing in pieces.
+    for (camera, masklet, strand), n in votes.both.items():
+        if n >= max(_LEAST_VOTES, 0.8 * votes.of_strand[camera, strand]):
+            parent[root(("", strand))] = root((camera, masklet))
+    groups: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
+    nodes = [("", number) for number in space.strands]
+    nodes += [(video.camera, number) for video in videos for number in video.masklets]
+    for node in nodes:
+        groups[root(node)].append(node)
+    tracks: dict[int, Track] = {}
+    of_strand = np.zeros(max(space.strands, default=0) + 1, np.int32)
+    of_masklet = {
+        video.camera: np.zeros(max(video.masklets, default=0) + 1, np.int32) for video in videos
+    }
+    by_camera = {video.camera: video for video in videos}
+    for members in groups.values():
+        track = Track(len(tracks) + 1)
+        tracks[track.number] = track
+        classes: dict[str, float] = defaultdict(float)
+        for camera, number in members:
+            if not camera:
+                track.strands.append(number)
+                of_strand[number] = track.number
+                continue
+            track.masklets.append((camera, number))
+            of_masklet[camera][number] = track.number
+            own = by_camera[camera].masklets[number]
+            if own.label_class:
+                classes[own.label_class] += sum(own.scores.values())
+        track.label_class = max(classes, key=lambda name: classes[name]) if classes else None
+    return tracks, of_strand, of_masklet
+
+
+def _with_points(carried: Int32Array, glimpse: Glimpse, points: Int32Array) -> Int32Array:
+    """A picture's map where points say what cells without a masklet show, or that they show another
+    track than its masklet's.
+    """
+    if not len(glimpse.point):
+        return carried
+    height, width = carried.shape
+    rows, columns = glimpse.owner.shape
+    v = np.minimum(((np.arange(height) + 0.5) * rows / height).astype(int), rows - 1)
+    u = np.minimum(((np.arange(width) + 0.5) * columns / width).astype(int), columns - 1)
+    owner = glimpse.owner[v[:, None], u[None]]
+    near = glimpse.gap[v[:, None], u[None]] <= _NEAR_GAP
+    said = np.where(owner >= 0, points[glimpse.point[np.maximum(owner, 0)]], 0)
+    fill = near & (carried == 0) & (said > 0)
+    return np.where(fill, said, carried).astype(np.int32)

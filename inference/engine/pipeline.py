@@ -1,0 +1,50 @@
+"""The data engine from a scene to tracks: the readable function is `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from inference.engine.fusion import Labels, fuse
+from inference.engine.providers import NanoProvider, Provider
+from inference.engine.reading import Drive, read_drive
+from inference.engine.reconstruction import reconstruct
+from inference.engine.video_masklets import find_masklets
+from inference.scene import Scene
+
+KEY_FRAME_EVERY = 3
+Told = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class PreLabels:
+    """What the engine found.  remarks: what was odd about the recording, for people."""
+
+    drive: Drive
+    labels: Labels
+    remarks: tuple[str, ...]
+
+    @property
+    def tracks(self) -> Mapping[int, object]:
+        return self.labels.tracks
+
+
+def run(
+    scene: Scene, provider: Provider | None = None, *, every: int = KEY_FRAME_EVERY,
+    told: Told = lambda stage, done, total: None,
+) -> PreLabels:  # fmt: skip
+    """Label a whole scene: no one clicks.
+
+    provider: where masks in pictures come from; None: our own small model.  every: frames from one key
+    frame to the next.  told: (stage, frames done, of how many).  Raises BadScene for a scene in which
+    there is nothing to label.
+    """
+    if every < 1:
+        raise ValueError(f"key frames come every {every} frames; give 1 or more")
+    drive = read_drive(scene, told)
+    space = reconstruct(drive, told)
+    videos = []
+    if scene.cameras:
+        videos = find_masklets(drive, space, provider or NanoProvider(), every, told)
+    labels = fuse(drive, space, videos, told)
+    return PreLabels(drive, labels, drive.remarks)

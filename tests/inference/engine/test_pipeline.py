@@ -1,0 +1,192 @@
+"""The engine on a small drive, its masks from gold: what it makes of them, and of broken recordings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from inference.engine.gold import judged
+from inference.engine.pipeline import run
+from inference.engine.providers import Proposal, without_doubles
+from inference.engine.reading import read_drive
+from inference.engine.reconstruction import STATIC, reconstruct
+from inference.scene import BadScene, Scene
+from inference.world.drive import make_drive
+
+FRAMES = 8
+SEED = 101
+
+
+def quiet(stage, done, total):
+    pass
+
+
+@cache
+def made():
+    drive = make_drive(SEED, "demo", FRAMES, width_px=240)
+    frames = [drive.frames[index] for index in range(FRAMES)]
+    gold = [drive.frames.gold_ids(index) for index in range(FRAMES)]
+    return replace(drive, frames=frames), gold, drive.frames.gold
+
+
+def things():
+    return frozenset(n for n, track in made()[2].items() if not track.is_stuff)
+
+
+class FromGold:
+    """Gold masks of things, as a provider that is never wrong would find them."""
+
+    name = "gold"
+
+    def __init__(self, least_px: int = 40) -> None:
+        self._least_px = least_px
+
+    def propose(self, prepared, camera):
+        ids = made()[1][prepared.frame.index][camera]
+        cloud, view = prepared.cloud, prepared.view(camera)
+        found = []
+        for number in np.intersect1d(np.unique(ids), [*things()]):
+            mask = ids == number
+            if mask.sum() < self._least_px:
+                continue
+            pixels = view.pixels.astype(int)
+            shown = cloud.cluster[view.point[mask[pixels[:, 1], pixels[:, 0]]]]
+            shown = shown[shown >= 0]
+            cluster = int(np.bincount(shown).argmax()) if len(shown) else -1
+            found.append(Proposal(mask, 0.9, cluster, made()[2][int(number)].label_class))
+        return found
+
+
+@cache
+def result():
+    return run(made()[0], FromGold())
+
+
+def test_perfect_masks_on_key_frames_become_good_tracks_in_every_frame():
+    scores = judged(result().drive, result().labels, made()[1], things())
+
+    assert scores["points"].precision > 0.95
+    assert scores["points"].coverage > 0.9
+    assert scores["pixels"].precision > 0.85
+    assert scores["pixels"].coverage > 0.85
+    assert scores["pixels"].switches <= 2
+
+
+def test_tracks_know_what_they_were_made_of():
+    labels = result().labels
+    both = [t for t in labels.tracks.values() if t.strands and t.masklets]
+
+    assert len(both) > 5
+    assert {t.label_class for t in both} >= {"car"}
+    for track in both:
+        positions = [p for p, own in enumerate(labels.points) if (own == track.number).any()]
+        assert positions
+
+
+def test_what_moves_has_a_map_of_its_own_and_what_stands_lies_in_the_worlds():
+    scene, gold, tracks = made()
+    drive = read_drive(scene, quiet)
+    space = reconstruct(drive, quiet)
+
+    last = len(drive.frames) - 1
+    ids = gold[last]["TOP"]
+    # Cars that drive on at some speed all the time; their points are in no voxel of the world's.
+    moving = [n for n, t in tracks.items() if t.is_moving and t.label_class == "car"]
+    start = [made()[0].frames[0].labels.cuboids, made()[0].frames[last].labels.cuboids]
+    place = [{c.track: c for c in cuboids} for cuboids in start]
+    for number in moving:
+        name = tracks[number].track
+        if any(name not in known for known in place) or (ids == number).sum() < 60:
+            continue
+        speed = np.hypot(*place[0][name].velocity_world[:2])
+        if speed < 5:
+            continue
+        voxels = space.voxel_of[last][ids == number]
+        bodies = space.body[voxels[voxels >= 0]]
+        assert (bodies != STATIC).mean() > 0.8
+    standing = np.isin(ids, [n for n, t in tracks.items() if t.label_class in ("pole", "sign")])
+    voxels = space.voxel_of[last][standing]
+    assert (space.body[voxels[voxels >= 0]] == STATIC).mean() > 0.9
+
+
+def test_a_voxel_is_the_same_place_in_every_frame():
+    drive = read_drive(made()[0], quiet)
+    space = reconstruct(drive, quiet)
+
+    for position in (0, FRAMES - 1):
+        voxel = space.voxel_of[position]
+        still = (voxel >= 0) & (space.body[np.maximum(voxel, 0)] == STATIC)
+        away = drive.frames[position].points_world[still] - space.centre[voxel[still]]
+        assert np.abs(away).max() <= 0.1 + 1e-4
+
+
+def test_masks_that_are_nearly_the_same_are_one():
+    one, other = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
+    one[8:28, 8:28], other[8:28, 8:32] = True, True
+    apart = np.zeros((40, 40), bool)
+    apart[32:40, 32:40] = True
+
+    kept = without_doubles([Proposal(one, 0.5), Proposal(other, 0.7), Proposal(apart, 0.3)])
+
+    assert [proposal.score for proposal in kept] == [0.7, 0.3]
+
+
+# --- recordings that lack something --------------------------------------------------------------
+
+
+def without(scene: Scene, **gone: object) -> Scene:
+    frames = [replace(frame, **gone) for frame in scene.frames]
+    return replace(scene, frames=frames)
+
+
+def test_without_cameras_the_points_are_labelled_all_the_same():
+    scene = without(made()[0], images={})
+    scene = replace(scene, sensors=[*scene.lidars])
+
+    labels = run(scene, FromGold()).labels
+
+    assert not labels.maps
+    assert (labels.points[0] > 0).any()
+
+
+def test_without_a_lidar_masks_are_followed_in_the_pictures_and_it_says_so():
+    scene = without(made()[0], sweeps={})
+    scene = replace(scene, sensors=[*scene.cameras])
+
+    found = run(scene, FromGold())
+
+    assert any("no LiDAR points" in remark for remark in found.remarks)
+    assert (found.labels.maps["FRONT"][FRAMES - 1] > 0).any()
+
+
+def test_a_camera_that_drops_out_is_named_and_comes_back():
+    scene = made()[0]
+    frames = list(scene.frames)
+    for index in (3, 4):
+        images = {n: i for n, i in frames[index].images.items() if n != "FRONT"}
+        frames[index] = replace(frames[index], images=images)
+
+    found = run(replace(scene, frames=frames), FromGold())
+
+    assert any("FRONT has no picture in 2 of 8 frames" in remark for remark in found.remarks)
+    assert 3 not in found.labels.maps["FRONT"]
+    assert (found.labels.maps["FRONT"][FRAMES - 1] > 0).any()
+
+
+def test_a_scene_of_one_frame_works():
+    scene = replace(made()[0], frames=made()[0].frames[:1])
+
+    assert (run(scene, FromGold()).labels.points[0] > 0).any()
+
+
+def test_a_scene_without_frames_is_refused():
+    with pytest.raises(BadScene, match="has no frames: there is nothing to label"):
+        run(replace(made()[0], frames=[]), FromGold())
+
+
+def test_key_frames_that_never_come_are_refused():
+    with pytest.raises(ValueError, match="give 1 or more"):
+        run(made()[0], FromGold(), every=0)
