@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -37,8 +37,10 @@ class Score:
 def judged(
     drive: Drive, labels: Labels, gold_ids: Sequence[Mapping[str, npt.NDArray[np.int32]]],
     things: frozenset[int],
+    trusts: Callable[[str, int, int], bool] = lambda camera, position, track: True,
 ) -> dict[str, Score]:  # fmt: skip
     """gold_ids: by frame position, of each sensor.  things: the gold ids that count as things.
+    trusts: whether a (camera, frame position, track) counts as labelled; points always do.
 
     Returns scores of "points" and "pixels". A track's own object is the one on which most of it lies, over
     the drive and both modalities, each frame of a sensor counted alike.
@@ -52,6 +54,10 @@ def judged(
         for camera in frame.glimpses:
             if position in labels.maps.get(camera, {}):
                 map_ = labels.maps[camera][position]
+                doubted = [
+                    t for t in np.unique(map_).tolist() if t and not trusts(camera, position, t)
+                ]
+                map_ = np.where(np.isin(map_, doubted), 0, map_) if doubted else map_
                 found.append(("pixels", map_, _shrunk(gold[camera], map_.shape)))
         for kind, ours, theirs in found:
             table = _table(ours, theirs)

@@ -24,10 +24,10 @@ from inference.engine.reconstruction import Reconstruction
 
 LabelMap = npt.NDArray[np.uint16]
 
-MAP_WIDTH_PX = 480
+MAP_WIDTH_PX, _FLOW_WIDTH_PX = 960, 480  # at most
 _SAME = 0.4  # IoU from which on a found mask is the one that was there
 _LOST_AFTER = 2  # key frames without a match
-_LEAST_CELLS = 6
+_LEAST_CELLS = 24
 _WORN = 0.97  # of a score with every frame that a mask is carried
 
 
@@ -95,7 +95,7 @@ class _Tracker:
         self._last: LabelMap | None = None
         # Since the last key frame: positions, and the pictures there.
         self._since: list[tuple[int, npt.NDArray[np.uint8]]] = []
-        self._size = (0, 0)
+        self._size = self._shape = (0, 0)
 
     @property
     def is_blind(self) -> bool:
@@ -107,8 +107,10 @@ class _Tracker:
         proposals: Sequence[tuple[Proposal, int]] | None,
     ) -> None:  # fmt: skip
         self._size = (picture.shape[0], picture.shape[1])
-        height = max(1, round(MAP_WIDTH_PX * picture.shape[0] / picture.shape[1]))
-        small = cv2.resize(picture, (MAP_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
+        self._shape = _size_within(self._size, MAP_WIDTH_PX)
+        small = cv2.resize(
+            picture, _size_within(self._size, _FLOW_WIDTH_PX)[::-1], interpolation=cv2.INTER_AREA
+        )
         grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
         carried = self._carried(grey)
         self._since.append((position, grey))
@@ -131,7 +133,7 @@ class _Tracker:
 
     def _carried(self, grey: npt.NDArray[np.uint8]) -> LabelMap:
         if self._last is None or self._grey is None or self._grey.shape != grey.shape:
-            return np.zeros(grey.shape, np.uint16)
+            return np.zeros(self._shape, np.uint16)
         return self._moved(self._last, self._grey, grey)
 
     def _carry_back(self) -> None:
@@ -148,11 +150,13 @@ class _Tracker:
         self, map_: LabelMap, there: npt.NDArray[np.uint8], here: npt.NDArray[np.uint8]
     ) -> LabelMap:
         """A map of one picture as another picture shows it."""
-        flow = np.asarray(self._flow.calc(here, there, None))  # type: ignore[call-overload]  # it makes its own
-        v, u = np.mgrid[: here.shape[0], : here.shape[1]].astype(np.float32)
+        small = np.asarray(self._flow.calc(here, there, None))  # type: ignore[call-overload]  # it makes its own
+        height, width = map_.shape
+        flow = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+        v, u = np.mgrid[:height, :width].astype(np.float32)
         moved = cv2.remap(
-            map_, u + flow[..., 0], v + flow[..., 1], cv2.INTER_NEAREST,
-            borderMode=cv2.BORDER_CONSTANT, borderValue=0,
+            map_, u + flow[..., 0] * (width / here.shape[1]), v + flow[..., 1] * (height / here.shape[0]),
+            cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0,
         )  # fmt: skip
         return np.asarray(moved, np.uint16)
 
@@ -224,6 +228,12 @@ class _Tracker:
 
     def video(self) -> Video:
         return Video(self.camera, self._size, self.maps, self._masklets)
+
+
+def _size_within(size: tuple[int, int], most: int) -> tuple[int, int]:
+    """height, width of a picture that is made no wider than `most`."""
+    share = min(1.0, most / size[1])
+    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
 
 
 def _small(mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:

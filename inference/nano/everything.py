@@ -46,15 +46,19 @@ class Drawn:
 
 def everything(
     predictor: NanoPredictor, opened: OpenScene, frame: int, camera: str,
-    asked: Sequence[BoolArray | Pixel],
+    asked: Sequence[BoolArray | Pixel], *, above: float = 0.0,
 ) -> list[Drawn | None]:  # fmt: skip
-    """One answer for each group of points [N] or pixel (u, v); None where nothing is drawn."""
+    """One answer for each group of points [N] or pixel (u, v); None where nothing is drawn.
+
+    above: the logit from which on a pixel is drawn: more than 0 where spilling is worse than missing.
+    """
     seen = predictor.seen(opened, frame)
     pair = predictor.pair(seen, camera, np.zeros(len(seen.prepared.cloud), bool), [])
     hints = [_hints(seen, pair, camera, each) for each in asked]
     answers: list[Drawn | None] = []
     for first in range(0, len(hints), _AT_ONCE):
-        answers += _drawn(predictor, seen, pair, camera, hints[first : first + _AT_ONCE])
+        some = hints[first : first + _AT_ONCE]
+        answers += _drawn(predictor, seen, pair, camera, some, above)
     return answers
 
 
@@ -68,7 +72,8 @@ def _hints(seen: FrameSeen, pair: Pair, camera: str, each: BoolArray | Pixel) ->
 
 
 def _drawn(
-    predictor: NanoPredictor, seen: FrameSeen, pair: Pair, camera: str, hints: Sequence[Hints]
+    predictor: NanoPredictor, seen: FrameSeen, pair: Pair, camera: str, hints: Sequence[Hints],
+    above: float,
 ) -> list[Drawn | None]:
     config, prepared = predictor.config, seen.prepared
     arrays = [as_arrays(pair.glances, each, config) for each in hints]
@@ -102,7 +107,7 @@ def _drawn(
             mask, iou = outline, float(torch.sigmoid(of_outline[k]))
         else:
             shape = (view.height_px, view.width_px)
-            mask = pasted(refined[k], window, shape) > 0
+            mask = pasted(refined[k], window, shape) > above
             iou = float(torch.sigmoid(ious[k]))
         if mask.any():
             target = hints[row].target

@@ -3,7 +3,7 @@
 Quality is `inference.training.evaluate`'s (its docstring is the protocol) on a fixed few of its
 drives, or on all thirty with --full, beside the geometric predictor on the same ones. Times are
 process times of one thread on a rig of five cameras and 64 beams; a figure with two threads by the
-clock stands beside them.
+clock stands beside them. Rows of fewer than ten objects are shown and decide nothing.
 
     python -m tests.bench.nano [--full]
 """
@@ -35,6 +35,7 @@ LEAST = {
     ("pole@1", "C→C"): 0.30, ("pole@1", "L→L"): 0.85, ("carry@20", "L→C"): 0.50,
     ("carry@20", "L→L"): 0.68, ("carry_kept@20", "L→L"): 0.85,
 }  # fmt: skip
+FEW = 10  # objects, of which a mean decides nothing
 CLICK_MS, FRAME_MS_BF16, FRAME_MS_FP32 = 60, 300, 600
 
 
@@ -48,8 +49,10 @@ def quality(report: Report, predictor: Predictor, seeds: range) -> dict[tuple[st
         if row["metric"] not in SHOWN:
             continue
         key = row["metric"], row["route"]
-        found[key] = row["value"]
-        least = LEAST.get(key) if predictor.name == "nano" else None
+        enough = row["n"] >= FEW
+        if enough:
+            found[key] = row["value"]
+        least = LEAST.get(key) if predictor.name == "nano" and enough else None
         name = f"{predictor.name} {row['metric']} {row['route']}, {row['n']} objects"
         target = None if least is None else f">={least}"
         report.row(AREA, name, row["value"], "IoU", target=target)
