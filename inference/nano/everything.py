@@ -72,7 +72,11 @@ def _hints(seen: FrameSeen, pair: Pair, camera: str, each: BoolArray | Pixel) ->
 
 
 def _drawn(
-    predictor: NanoPredictor, seen: FrameSeen, pair: Pair, camera: str, hints: Sequence[Hints],
+    predictor: NanoPredictor,
+    seen: FrameSeen,
+    pair: Pair,
+    camera: str,
+    hints: Sequence[Hints],
     above: float,
 ) -> list[Drawn | None]:
     config, prepared = predictor.config, seen.prepared
