@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from inference.engine.fusion import Labels, fuse
+from inference.engine.products import labelled
 from inference.engine.providers import NanoProvider, Provider
+from inference.engine.quality import Quality, assess
 from inference.engine.reading import Drive, read_drive
 from inference.engine.reconstruction import reconstruct
 from inference.engine.video_masklets import find_masklets
@@ -22,11 +24,12 @@ class PreLabels:
 
     drive: Drive
     labels: Labels
+    quality: Quality
     remarks: tuple[str, ...]
 
-    @property
-    def tracks(self) -> Mapping[int, object]:
-        return self.labels.tracks
+    def scene(self) -> Scene:
+        """The recording with what can be trusted of the labels."""
+        return labelled(self.drive, self.labels, self.quality)
 
 
 def run(
@@ -47,4 +50,4 @@ def run(
     if scene.cameras:
         videos = find_masklets(drive, space, provider or NanoProvider(), every, told)
     labels = fuse(drive, space, videos, told)
-    return PreLabels(drive, labels, drive.remarks)
+    return PreLabels(drive, labels, assess(drive, labels, videos), drive.remarks)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+from inference.datasets import native
+from inference.engine import __main__ as command
 from inference.engine.gold import judged
 from inference.engine.pipeline import run
+from inference.engine.products import found_in, things_of
 from inference.engine.providers import Proposal, without_doubles
 from inference.engine.reading import read_drive
 from inference.engine.reconstruction import STATIC, reconstruct
 from inference.scene import BadScene, Scene
 from inference.world.drive import make_drive
+from inference.world.street import BUILDING
 
 FRAMES = 8
 SEED = 101
@@ -132,6 +138,81 @@ def test_masks_that_are_nearly_the_same_are_one():
     kept = without_doubles([Proposal(one, 0.5), Proposal(other, 0.7), Proposal(apart, 0.3)])
 
     assert [proposal.score for proposal in kept] == [0.7, 0.3]
+
+
+# --- what is handed on ---------------------------------------------------------------------------
+
+
+def test_the_labelled_scene_has_the_readings_and_masks_of_things():
+    found = result()
+    scene = found.scene()
+
+    frame = scene.frames[FRAMES - 1]
+    assert frame.images.keys() == made()[0].frames[FRAMES - 1].images.keys()
+    assert not frame.labels.cuboids  # gold is not handed on
+    ids = made()[1][FRAMES - 1]
+    classes = set()
+    for label in frame.labels.masks:
+        assert label.mask.size == ids[label.sensor].size
+        assert label.mask.any()
+        classes.add(label.label_class)
+    assert "car" in classes
+    cars = [m for m in frame.labels.masks if m.label_class == "car" and m.sensor == "FRONT"]
+    gold = np.isin(
+        ids["FRONT"].ravel(), [n for n, t in made()[2].items() if t.label_class == "car"]
+    )
+    assert gold[np.logical_or.reduce([m.mask for m in cars])].mean() > 0.8
+
+
+def test_houses_are_no_things():
+    found = result()
+    things = things_of(found.drive, found.labels)
+    ids = made()[1][0]["TOP"]
+
+    own = found.labels.points[0]
+    biggest = Counter(own[(ids == BUILDING) & (own > 0)].tolist()).most_common(1)[0][0]
+    assert biggest not in things
+    assert len(things) > 20
+
+
+def test_what_is_doubtful_is_marked():
+    found = result()
+    things = things_of(found.drive, found.labels)
+    every = list(found_in(found.drive, found.labels, found.quality, things, 4))
+
+    assert {each.is_trusted for each in every if each.sensor == "FRONT"} == {True, False}
+    masks = found.scene().frames[4].labels.masks
+    assert len(masks) == sum(each.is_trusted for each in every)
+    for each in every:
+        assert 0 <= each.confidence <= 1
+
+
+def test_the_command_writes_a_scene_that_can_be_read_and_says_how_it_went(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(command, "opened", lambda *_: made()[0])
+    monkeypatch.setattr("inference.engine.pipeline.NanoProvider", FromGold)
+    out = tmp_path / "labelled"
+
+    assert command.main(["101", "--out", str(out)]) == 0
+
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["frames_per_hour"] > 0
+    assert 0 < told["peak_gb"] < 8
+    assert 0 < told["xmodal_iou"] <= 1
+    read = native.read_scene(out)
+    assert len(read.frames) == FRAMES
+    ours = result().scene().frames[2].labels.masks
+    assert len(read.frames[2].labels.masks) == len(ours)
+    assert command.main(["101", "--out", str(out)]) == 1
+    assert "is not empty" in capsys.readouterr().err
+
+
+def test_the_command_says_what_is_wrong_with_a_recording_and_leaves_nothing(tmp_path, capsys):
+    assert command.main([str(tmp_path / "absent"), "--out", str(tmp_path / "out")]) == 1
+
+    assert "does not exist" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- recordings that lack something --------------------------------------------------------------

@@ -1,0 +1,122 @@
+"""From what the engine found to what others read: a scene whose frames carry labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from inference.engine.fusion import Labels
+from inference.engine.quality import Quality
+from inference.engine.reading import Drive
+from inference.scene import Frame, FrameLabels, Frames, MaskLabel, Scene
+
+UNKNOWN = "unknown"
+_LEAST_FRAMES, _LEAST_POINTS = 2, 12  # of a track that is handed on
+_LARGEST_M, _TALLEST_M = 16.0, 10.0  # what is larger is a building or a row of things
+LEAST_PX = 12  # of a mask in a picture
+
+
+@dataclass(frozen=True)
+class Found:
+    """One track in one reading of a frame.  mask: flat, [height x width] or [N].  confidence: 0 ... 1."""
+
+    track: int
+    label_class: str
+    sensor: str
+    mask: npt.NDArray[np.bool_]
+    confidence: float
+    is_trusted: bool
+
+
+def things_of(drive: Drive, labels: Labels) -> frozenset[int]:
+    """Tracks worth a person's look: seen more than once, and not as large as a house."""
+    frames = np.zeros(len(labels.tracks) + 1, int)
+    most = np.zeros(len(labels.tracks) + 1, int)
+    too_large: set[int] = set()
+    for position, frame in enumerate(drive.frames):
+        own = labels.points[position]
+        counts = np.bincount(own, minlength=len(frames))
+        there = counts > 0
+        there[0] = False
+        most = np.maximum(most, counts)
+        for maps in labels.maps.values():
+            if position in maps:
+                there |= np.bincount(maps[position].ravel(), minlength=len(frames)) >= LEAST_PX
+        there[0] = False
+        frames += there
+        inside = own > 0
+        low, high = np.full((len(frames), 3), np.inf), np.full((len(frames), 3), -np.inf)
+        np.minimum.at(low, own[inside], frame.points_world[inside])
+        np.maximum.at(high, own[inside], frame.points_world[inside])
+        size = high - low
+        large = (np.hypot(size[:, 0], size[:, 1]) > _LARGEST_M) | (size[:, 2] > _TALLEST_M)
+        too_large |= set(np.flatnonzero(large & (counts > 0)).tolist())
+    least = min(_LEAST_FRAMES, len(drive.frames))
+    return frozenset(
+        number
+        for number, track in labels.tracks.items()
+        if frames[number] >= least
+        and (most[number] >= _LEAST_POINTS or track.masklets)
+        and number not in too_large
+    )
+
+
+def found_in(
+    drive: Drive, labels: Labels, quality: Quality, things: frozenset[int], position: int
+) -> Iterator[Found]:
+    """All of one frame, LiDARs first."""
+    frame = drive.frames[position]
+    for lidar, part in frame.part_of.items():
+        own = labels.points[position][part]
+        for track in np.unique(own[own > 0]).tolist():
+            if track in things:
+                yield Found(track, _class_of(labels, track), lidar, own == track,
+                            quality.scores[track], True)  # fmt: skip
+    for camera, maps in labels.maps.items():
+        map_ = maps.get(position)
+        if map_ is None:
+            continue
+        height, width = frame.glimpses[camera].size
+        whole = map_
+        if map_.shape != (height, width):
+            larger = cv2.resize(map_, (width, height), interpolation=cv2.INTER_NEAREST)
+            whole = np.asarray(larger, np.int32)
+        numbers, counts = np.unique(map_, return_counts=True)
+        for track, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            if track in things and count >= LEAST_PX:
+                confidence = quality.masks[camera, position, track]
+                yield Found(track, _class_of(labels, track), camera, (whole == track).ravel(),
+                            confidence, quality.is_trusted(camera, position, track))  # fmt: skip
+
+
+def _class_of(labels: Labels, track: int) -> str:
+    return labels.tracks[track].label_class or UNKNOWN
+
+
+class _Labelled(Frames):
+    def __init__(
+        self, drive: Drive, labels: Labels, quality: Quality, things: frozenset[int]
+    ) -> None:
+        self._drive, self._labels, self._quality, self._things = drive, labels, quality, things
+
+    def __len__(self) -> int:
+        return len(self._drive.frames)
+
+    def __getitem__(self, index: int, /) -> Frame:
+        frame = self._drive.scene.frames[self._drive.frames[index].index]
+        masks = tuple(
+            MaskLabel(str(each.track), each.label_class, each.sensor, each.mask)
+            for each in found_in(self._drive, self._labels, self._quality, self._things, index)
+            if each.is_trusted
+        )
+        return replace(frame, index=index, labels=FrameLabels(masks))
+
+
+def labelled(drive: Drive, labels: Labels, quality: Quality) -> Scene:
+    """The scene with the masks that can be trusted, in place of whatever labels it had."""
+    things = things_of(drive, labels)
+    return replace(drive.scene, frames=_Labelled(drive, labels, quality, things))
