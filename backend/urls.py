@@ -35,6 +35,7 @@ urlpatterns = [
     path("api/projects/<int:project_id>/scenes", scenes.ProjectScenes.as_view()),
     path("api/scenes/<int:scene_id>", scenes.OneScene.as_view()),
     path("api/scenes/<int:scene_id>/preview", scenes.ScenePreview.as_view()),
+    path("api/scenes/<int:scene_id>/prelabels", predictions.PreLabels.as_view()),
     path("api/projects/<int:project_id>/jobs", jobs.ProjectJobs.as_view()),
     path("api/jobs/<int:job_id>", jobs.OneJob.as_view()),
     path("api/jobs/<int:job_id>/cancel", jobs.CancelJob.as_view()),

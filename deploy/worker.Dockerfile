@@ -7,6 +7,8 @@
 
 FROM python:3.11-slim
 ARG EXTRAS=worker,model
+# Where pip also looks: PyTorch's index of builds for processors makes the image much smaller.
+ARG PIP_EXTRA_INDEX_URL=
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 \
     DJANGO_SETTINGS_MODULE=backend.settings MASKLET_DATA=/data \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility \

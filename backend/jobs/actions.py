@@ -34,6 +34,7 @@ TASKS: dict[str, tuple[str, str]] = {
     Kind.IMPORT: ("backend.imports.tasks.run_import", "io"),
     Kind.DEMO: ("backend.imports.tasks.run_demo", "io"),
     Kind.EXPORT: ("backend.exports.tasks.run_export", "io"),
+    Kind.ENGINE: ("backend.predictions.prelabelling.run_engine", "engine"),
 }
 
 
@@ -52,9 +53,10 @@ def request_job(
     by: User | None,
     label: str = "",
     parameters: dict[str, Any] | None = None,
+    scene_id: int | None = None,
 ) -> Job:
     """Store a job and ring for it when the transaction commits."""
-    job = store_job(kind, project.pk, by=by, label=label, parameters=parameters)
+    job = store_job(kind, project.pk, by=by, label=label, parameters=parameters, scene_id=scene_id)
     # Robust: a bell that cannot be rung now is rung later, the request has succeeded.
     transaction.on_commit(lambda: ring(job), robust=True)
     return job
@@ -69,12 +71,15 @@ def begin_job(
     worker: str,
     label: str = "",
     parameters: dict[str, Any] | None = None,
+    scene_id: int | None = None,
 ) -> Job:
     """Store a job that this process does itself (a command): claimed from the start.
 
     Should the process die, a worker goes on as with any other job.
     """
-    stored = store_job(kind, project.pk, by=by, label=label, parameters=parameters)
+    stored = store_job(
+        kind, project.pk, by=by, label=label, parameters=parameters, scene_id=scene_id
+    )
     job = claim(stored.pk, worker=worker)
     assert job is not None, "nobody else can see the row yet"
     return job

@@ -23,6 +23,7 @@ ABILITY_FOR = {
     Kind.IMPORT: "import",
     Kind.DEMO: "import",
     Kind.EXPORT: "export",
+    Kind.ENGINE: "import",
     Kind.CLICK: "label",
     Kind.PROPAGATE: "label",
 }

@@ -10,6 +10,7 @@ class Kind(models.TextChoices):
     IMPORT = "import"
     EXPORT = "export"
     DEMO = "demo"
+    ENGINE = "engine"
 
 
 class State(models.TextChoices):

@@ -34,7 +34,7 @@ LOCAL_ONLY = {LOOPBACK, "localhost", "::1"}
 PREDICTOR = "MASKLET_PREDICTOR"
 WITHOUT_WEIGHTS, NANO = "geometric", "nano"
 # Stopped in this order; PostgreSQL and Valkey, on which they all stand, come last.
-STOPPED_FIRST = (("beat", "worker", "model", "web"), ("valkey",), ("postgres",))
+STOPPED_FIRST = (("beat", "worker", "model", "engine", "web"), ("valkey",), ("postgres",))
 
 
 @dataclass(frozen=True)
@@ -203,6 +203,18 @@ def programs(data: Data, settings: Mapping[str, str], listening: int) -> list[Pr
             ),
             data.logs / "model.log",
             # Several maths threads on few cores wait for each other longer than one works.
+            {**settings, "OMP_NUM_THREADS": settings.get("OMP_NUM_THREADS", "1")},
+            stopping=working,
+            death_signal=signal.SIGQUIT,
+        ),
+        Program(
+            "engine",
+            (
+                *worker,
+                *("-I", "backend.predictions.prelabelling"),
+                *("-Q", "engine", "-P", "solo", "-n", "engine@%h"),
+            ),
+            data.logs / "engine.log",
             {**settings, "OMP_NUM_THREADS": settings.get("OMP_NUM_THREADS", "1")},
             stopping=working,
             death_signal=signal.SIGQUIT,

@@ -17,9 +17,10 @@ from django.utils import timezone
 from backend import events, statements
 from backend.accounts.models import User
 from backend.annotations.errors import Frozen, InvalidEdit
+from backend.annotations.models import Document
 from backend.jobs import actions as jobs
 from backend.jobs import bell
-from backend.jobs.models import Job, Kind, State
+from backend.jobs.models import ENDED, Job, Kind, State
 from backend.predictions.models import SceneHold
 from backend.predictions.queries import (
     ALIVE,
@@ -63,6 +64,35 @@ def choose_predictor(project: Project, key: str) -> None:
         raise ValueError(f"there is no predictor {key!r} here; choose {' or '.join(known)}")
     project.predictor = key
     project.save(update_fields=["predictor"])
+
+
+def check_prelabels(scene: Scene) -> None:
+    """Raises InvalidEdit where the data engine cannot label a scene, or is at it already."""
+    if scene.state == Scene.State.ARRIVING:
+        raise InvalidEdit(f"{scene.name!r} is still arriving; wait until it is complete")
+    why_frozen = Document.objects.filter(pk=scene.pk).values_list("why_frozen", flat=True).first()
+    if why_frozen:
+        raise Frozen(why_frozen)
+    at_work = Job.objects.filter(scene_id=scene.pk, kind=Kind.ENGINE).exclude(state__in=ENDED)
+    if at_work.exists():
+        raise InvalidEdit(f"{scene.name!r} is being pre-labelled already")
+
+
+def request_prelabels(scene: Scene, *, by: User) -> Job:
+    """Let the data engine label a scene. Raises InvalidEdit."""
+    check_prelabels(scene)
+    return jobs.request_job(
+        Kind.ENGINE, scene.project, by=by, label=f"Pre-label {scene.name}", scene_id=scene.pk
+    )
+
+
+def begin_prelabels(scene: Scene, *, worker: str) -> Job:
+    """The same for a process that does it itself. Raises InvalidEdit."""
+    check_prelabels(scene)
+    return jobs.begin_job(
+        Kind.ENGINE, scene.project, by=None, worker=worker, label=f"Pre-label {scene.name}",
+        scene_id=scene.pk,
+    )  # fmt: skip
 
 
 def request_mask(scene: Scene, message: messages.AddPrompt, *, by: User) -> Job:

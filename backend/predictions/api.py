@@ -1,20 +1,25 @@
-"""Which predictor answers in a project: what can be chosen, and choosing."""
+"""Which predictor answers in a project, and pre-labelling of scenes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from backend.predictions.actions import choose_predictor
+from backend.accounts.session import person
+from backend.annotations.errors import InvalidEdit
+from backend.jobs.queries import job_record
+from backend.predictions.actions import choose_predictor, request_prelabels
 from backend.predictions.queries import offers
 from backend.projects.models import Project
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for
+from backend.scenes.queries import visible_scenes
 
 
 class CardAnswer(serializers.Serializer[Any]):
@@ -53,6 +58,27 @@ class ProjectPredictor(APIView):
         except ValueError as error:
             raise serializers.ValidationError({"predictor": [str(error)]}) from error
         return _answer(project)
+
+
+class JobAnswer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    kind = serializers.CharField()
+    state = serializers.CharField()
+
+
+class PreLabels(APIView):
+    permission_classes = [SignedIn]
+
+    @extend_schema(request=None, responses={201: JobAnswer})
+    def post(self, request: Request, scene_id: int) -> Response:
+        """Let the data engine label the scene. What people have touched stays as it is."""
+        scene = get_object_or_404(visible_scenes(request.user), pk=scene_id)
+        project_for(request.user, scene.project_id, "import")
+        try:
+            job = request_prelabels(scene, by=person(request))
+        except InvalidEdit as error:
+            raise serializers.ValidationError({"scene": [str(error)]}) from error
+        return Response(job_record(job).model_dump(), status=201)
 
 
 def _answer(project: Project) -> Response:

@@ -160,7 +160,7 @@ class Job(Record):
     """Work for a machine, as far as a browser wants to know."""
 
     id: Number
-    kind: Literal["click", "propagate", "import", "export", "demo"]
+    kind: Literal["click", "propagate", "import", "export", "demo", "engine"]
     state: Literal["waiting", "running", "done", "failed", "cancelled", "superseded"]
     done: int = 0
     total: int = 0

@@ -26,6 +26,23 @@ def visible_scenes(user: User | AnonymousUser) -> QuerySet[Scene]:
     return Scene.objects.filter(project__in=visible_projects(user))
 
 
+class NoSuchScene(LookupError):
+    """Says which there are."""
+
+
+def scene_named(text: str) -> Scene:
+    """The scene of that id, or of that name when it is the only one, for commands. Raises NoSuchScene."""
+    found = list(Scene.objects.select_related("project").filter(name=text)[:2])
+    if text.isdecimal() and not found:
+        found = list(Scene.objects.select_related("project").filter(pk=int(text)))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NoSuchScene(f"several scenes are called {text!r}; give the id instead")
+    known = ", ".join(f"{scene.pk} {scene.name!r}" for scene in Scene.objects.order_by("pk")[:10])
+    raise NoSuchScene(f"no scene {text!r}; there are {known or 'none yet'}")
+
+
 def with_counts(scenes: QuerySet[Scene]) -> QuerySet[Scene]:
     """Scenes with `frame_count` and `track_count`, and their sensors at hand."""
     # Labels live in a higher room: their table is counted through the relation's name.

@@ -44,6 +44,7 @@ class Provider(Protocol):
     """Finds everything in a picture. It is asked for key frames alone, camera by camera."""
 
     name: str
+    version: str
 
     def propose(self, prepared: PreparedFrame, camera: str) -> list[Proposal]: ...
 
@@ -62,6 +63,7 @@ class NanoProvider:
         predictor = load_predictor("nano")
         assert isinstance(predictor, NanoPredictor)
         self._predictor = predictor
+        self.version = predictor.version
         self._least_iou, self._least_stability = least_iou, least_stability
         self._opened: tuple[PreparedFrame, OpenScene] | None = None
 

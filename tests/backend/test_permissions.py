@@ -46,6 +46,7 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/projects/<int:project_id>/scenes": {"GET": MEMBERS},
     "api/scenes/<int:scene_id>": {"GET": MEMBERS, "DELETE": MANAGERS},
     "api/scenes/<int:scene_id>/preview": {"GET": MEMBERS},
+    "api/scenes/<int:scene_id>/prelabels": {"POST": MANAGERS},
     "api/projects/<int:project_id>/jobs": {"GET": MEMBERS},
     "api/jobs/<int:job_id>": {"GET": MEMBERS},
     "api/jobs/<int:job_id>/cancel": {"POST": MANAGERS},

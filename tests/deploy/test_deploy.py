@@ -86,9 +86,16 @@ def test_no_secret_has_a_value_in_example_env():
 
 
 def test_the_services_that_are_named_exist():
-    assert {"proxy", "web", "io-worker", "model-worker", "beat", "postgres", "valkey"} <= set(
-        SERVICES
-    )
+    assert {
+        "proxy",
+        "web",
+        "io-worker",
+        "model-worker",
+        "engine-worker",
+        "beat",
+        "postgres",
+    } <= set(SERVICES)
+    assert "valkey" in SERVICES
     for name, service in SERVICES.items():
         needed = service.get("depends_on", {})
         assert set(needed) <= set(SERVICES), name
@@ -232,7 +239,7 @@ def test_the_web_image_is_built_from_the_list_without_pytorch():
 
     assert "RUN pip install -e .\n" in (DEPLOY / "web.Dockerfile").read_text()
     assert not any(re.match(r"torch|nvidia", line) for line in project["dependencies"])
-    for build in (SERVICES["io-worker"]["build"], GPU["services"]["model-worker"]["build"]):
+    for build in (SERVICES["io-worker"]["build"], SERVICES["model-worker"]["build"]):
         assert set(build["args"]["EXTRAS"].split(",")) <= set(project["optional-dependencies"])
 
 

@@ -7,16 +7,17 @@ import { api, isRunning, type JobSummary, type Project, type SceneSummary } from
 interface Listing {
   scenes: SceneSummary[];
   imports: JobSummary[]; // newest first
+  preLabels: JobSummary[]; // newest first
 }
 
-const isGrowing = ({ scenes, imports }: Listing): boolean =>
-  scenes.some(({ state }) => state === "arriving") || imports.some(isRunning);
+const isGrowing = ({ scenes, imports, preLabels }: Listing): boolean =>
+  scenes.some(({ state }) => state === "arriving") || [...imports, ...preLabels].some(isRunning);
 
 export function Scenes(props: { project: Project }): JSX.Element {
   const { project } = props;
   const listing = useLoaded(() => listingOf(project.id), project.id, isGrowing);
   const mayImport = project.role === "manager" || project.role === "admin";
-  const { scenes = [], imports = [] } = listing.value ?? {};
+  const { scenes = [], imports = [], preLabels = [] } = listing.value ?? {};
   const listed = new Set(scenes.map(({ id }) => id));
   const coming = imports.filter(
     (job) => isRunning(job) && !job.scene_ids.some((id) => listed.has(id)),
@@ -32,7 +33,13 @@ export function Scenes(props: { project: Project }): JSX.Element {
       )}
       <div class="cards">
         {scenes.map((scene) => (
-          <SceneCard key={scene.id} scene={scene} mayDelete={mayImport} onGone={listing.reload} />
+          <SceneCard
+            key={scene.id}
+            scene={scene}
+            preLabels={preLabels.find(({ scene_ids }) => scene_ids.includes(scene.id))}
+            mayManage={mayImport}
+            onChange={listing.reload}
+          />
         ))}
       </div>
     </section>
@@ -41,8 +48,11 @@ export function Scenes(props: { project: Project }): JSX.Element {
 
 /** The imports first: of one that has just ended, the scene is then among the scenes. */
 async function listingOf(project: number): Promise<Listing> {
-  const imports = await api.jobs(project, "import", "demo");
-  return { imports, scenes: await api.scenes(project) };
+  const [imports, preLabels] = await Promise.all([
+    api.jobs(project, "import", "demo"),
+    api.jobs(project, "engine"),
+  ]);
+  return { imports, preLabels, scenes: await api.scenes(project) };
 }
 
 /** A recording that is on its way and has no scene to open yet. */
@@ -88,8 +98,9 @@ function NoScenes(props: {
 
 function SceneCard(props: {
   scene: SceneSummary;
-  mayDelete: boolean;
-  onGone: () => void;
+  preLabels: JobSummary | undefined; // the latest
+  mayManage: boolean;
+  onChange: () => void;
 }): JSX.Element {
   const { scene } = props;
   const [hasPicture, setHasPicture] = useState(true);
@@ -132,10 +143,74 @@ function SceneCard(props: {
           <a class="button primary" href={`/scenes/${scene.id}`}>
             Open
           </a>
-          {props.mayDelete && <DeleteScene scene={scene} onGone={props.onGone} />}
+          {props.mayManage && <DeleteScene scene={scene} onGone={props.onChange} />}
         </div>
+        <PreLabels {...props} />
       </div>
     </article>
+  );
+}
+
+/** The data engine's work on a scene: start it, see how far it is, stop it, what came of it. */
+function PreLabels(props: {
+  scene: SceneSummary;
+  preLabels: JobSummary | undefined;
+  mayManage: boolean;
+  onChange: () => void;
+}): JSX.Element | null {
+  const { scene, preLabels: job } = props;
+  const [error, setError] = useState("");
+  const ask = async (what: () => Promise<unknown>) => {
+    setError("");
+    try {
+      await what();
+      props.onChange();
+    } catch (failure) {
+      setError(wordsFor(failure));
+    }
+  };
+  if (job && isRunning(job)) {
+    return (
+      <div class="stack" role="status">
+        <p class="dim">
+          Pre-labelling · {job.state === "waiting" ? "waiting for a free worker" : job.message}
+        </p>
+        <progress
+          aria-label={`Pre-labelling ${scene.name}`}
+          value={job.total ? job.done : undefined}
+          max={job.total || undefined}
+        />
+        {props.mayManage && (
+          <button
+            type="button"
+            class="quiet"
+            disabled={job.cancel_requested}
+            onClick={() => ask(() => api.cancelJob(job.id))}
+          >
+            {job.cancel_requested ? "Stopping…" : "Stop"}
+          </button>
+        )}
+        <Failure words={error} />
+      </div>
+    );
+  }
+  const isReady = scene.state === "ready" && props.mayManage;
+  if (!job && !isReady) return null;
+  return (
+    <div class="stack">
+      {job?.state === "done" && <p class="dim">Pre-labelled: {job.message}</p>}
+      {job?.state === "failed" && <Failure words={`Pre-labelling failed: ${job.error}`} />}
+      {isReady && (
+        <button
+          type="button"
+          title="The data engine looks for everything in this drive. What people have labelled or changed stays as it is."
+          onClick={() => ask(() => api.preLabel(scene.id))}
+        >
+          {job?.state === "done" ? "Pre-label again" : "Pre-label"}
+        </button>
+      )}
+      <Failure words={error} />
+    </div>
   );
 }
 

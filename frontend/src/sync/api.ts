@@ -70,7 +70,7 @@ export interface Task {
 
 export interface JobSummary {
   id: number;
-  kind: "click" | "propagate" | "import" | "export" | "demo";
+  kind: "click" | "propagate" | "import" | "export" | "demo" | "engine";
   state: "waiting" | "running" | "done" | "failed" | "cancelled" | "superseded";
   done: number;
   total: number;
@@ -212,6 +212,7 @@ export const api = {
     get<JobSummary[]>(
       `/api/projects/${project}/jobs?${kinds.map((kind) => `kind=${kind}`).join("&")}`,
     ),
+  preLabel: (scene: number) => post<JobSummary>(`/api/scenes/${scene}/prelabels`),
   cancelJob: (id: number) => post<JobSummary>(`/api/jobs/${id}/cancel`),
   resumeJob: (id: number) => post<JobSummary>(`/api/jobs/${id}/resume`),
 

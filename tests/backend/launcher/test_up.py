@@ -95,7 +95,7 @@ def test_nothing_is_lost_and_nothing_left_when_the_launcher_is_killed(data: Data
         children = {
             path.stem: json.loads(path.read_text())["pid"] for path in data.processes.iterdir()
         }
-        assert children.keys() == {"postgres", "valkey", "web", "worker", "model", "beat"}
+        assert children.keys() == {"postgres", "valkey", "web", "worker", "model", "engine", "beat"}
 
         again = manage(data, "up")
         assert again.returncode == 0

@@ -83,3 +83,54 @@ test("who may not delete is not offered it", async () => {
   expect(shown()).toContain("street-1");
   expect(shown()).not.toContain("Delete");
 });
+
+test("a manager has a drive pre-labelled, sees how far it is, and stops it", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout"], shouldAdvanceTime: true });
+  let jobs = [] as ReturnType<typeof buildJob>[];
+  const engine = buildJob({ kind: "engine", state: "waiting", scene_ids: [5], label: "Pre-label" });
+  const { calls } = await open({
+    "GET /api/projects/3/jobs": () => jobs,
+    "GET /api/projects/3/scenes": [buildScene()],
+    "POST /api/scenes/5/prelabels": () => {
+      jobs = [engine];
+      return engine;
+    },
+    "POST /api/jobs/7/cancel": () => {
+      jobs = [{ ...jobs[0]!, cancel_requested: true }];
+      return jobs[0]!;
+    },
+  });
+
+  await press("Pre-label");
+  expect(shown()).toContain("waiting for a free worker");
+
+  jobs = [
+    { ...engine, state: "running", done: 40, total: 1200, message: "fusing: frame 4 of 200" },
+  ];
+  await act(async () => void (await vi.advanceTimersByTimeAsync(1500)));
+  expect(shown()).toContain("fusing: frame 4 of 200");
+  expect(document.querySelector("progress")?.value).toBe(40);
+
+  await press("Stop");
+  expect(calls.map(({ method, path }) => `${method} ${path}`)).toContain("POST /api/jobs/7/cancel");
+  expect(shown()).toContain("Stopping…");
+
+  jobs = [{ ...engine, state: "done", message: "31 tracks, 912 masks" }];
+  await act(async () => void (await vi.advanceTimersByTimeAsync(1500)));
+  expect(shown()).toContain("Pre-labelled: 31 tracks, 912 masks");
+  expect(shown()).toContain("Pre-label again");
+});
+
+test("annotators see what came of pre-labelling, and cannot start it", async () => {
+  const job = buildJob({ kind: "engine", state: "failed", scene_ids: [5], error: "no frames" });
+  await open(
+    { "GET /api/projects/3/jobs": [job], "GET /api/projects/3/scenes": [buildScene()] },
+    "annotator",
+  );
+
+  expect(shown()).toContain("Pre-labelling failed: no frames");
+  expect(shown()).not.toContain("Pre-label again");
+  expect([...document.querySelectorAll("button")].map((b) => b.textContent)).not.toContain(
+    "Pre-label",
+  );
+});

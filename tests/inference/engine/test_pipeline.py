@@ -45,7 +45,7 @@ def things():
 class FromGold:
     """Gold masks of things, as a provider that is never wrong would find them."""
 
-    name = "gold"
+    name, version = "gold", "1"
 
     def __init__(self, least_px: int = 40) -> None:
         self._least_px = least_px

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from backend.exports.actions import NotExportable, wish, write_export, zip_folder
 from backend.exports.formats import FORMATS
-from backend.scenes.models import Scene
+from backend.scenes.queries import NoSuchScene, scene_named
 from inference.scene import BadScene
 
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 include_unreviewed=options["include_unreviewed"],
                 with_readings=options["with_readings"],
             )
-            scenes = [find_scene(text) for text in options["scenes"]]
+            scenes = [scene_named(text) for text in options["scenes"]]
             if out.exists():
                 raise NotExportable(f"{out} exists already; name a new folder or file")
             out.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ class Command(BaseCommand):
                 os.rename(whole, out)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
-        except (NotExportable, BadScene, OSError) as error:
+        except (NotExportable, NoSuchScene, BadScene, OSError) as error:
             raise CommandError(str(error)) from error
         for scene in report["scenes"]:
             for sentence, times in scene["notes"].items():
@@ -74,16 +74,3 @@ class Command(BaseCommand):
         if sys.stderr.isatty():
             end = "\n" if done == total else ""
             self.stderr.write(f"\r{done}/{total} frames", ending=end)
-
-
-def find_scene(text: str) -> Scene:
-    """The scene of that id, or of that name when it is the only one. Raises NotExportable."""
-    found = list(Scene.objects.filter(name=text)[:2])
-    if text.isdecimal() and not found:
-        found = list(Scene.objects.filter(pk=int(text)))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise NotExportable(f"several scenes are called {text!r}; give the id instead")
-    known = ", ".join(f"{scene.pk} {scene.name!r}" for scene in Scene.objects.order_by("pk")[:10])
-    raise NotExportable(f"no scene {text!r}; there are {known or 'none yet'}")

@@ -175,6 +175,7 @@ const JOB_WORDS: Record<Job["kind"], string> = {
   import: "Importing",
   export: "Exporting",
   demo: "Making the demo drive",
+  engine: "Pre-labelling",
 };
 
 function RunningJobs({ room }: { room: Room }): JSX.Element {

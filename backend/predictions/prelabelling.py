@@ -1,0 +1,110 @@
+"""Pre-labelling as a job: the engine over one scene, its labels written frame by frame.
+
+Started as `celery -A backend.celery worker -I backend.predictions.prelabelling -Q engine -P solo`; as many
+workers as there are processors to spare take as many scenes at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from celery import shared_task
+
+from backend.annotations.errors import InvalidEdit
+from backend.annotations.prelabels import FoundMask, Known, Writer
+from backend.jobs import actions as jobs
+from backend.jobs.models import Job
+from backend.jobs.tasks import run
+from backend.predictions.queries import scene_of
+from backend.scenes.models import Scene
+from backend.scenes.queries import read_scene
+from backend.scenes.sweep_codec import BadObject
+from inference.engine.pipeline import PreLabels
+from inference.engine.pipeline import run as run_pipeline
+from inference.engine.products import found_in, things_of
+from inference.engine.providers import NanoProvider, Provider
+from inference.masks import encode_runs
+from inference.scene import BadScene
+
+EXPECTED = (InvalidEdit, BadScene, BadObject)
+# What the stages of the pipeline tell, and how many times they go through the frames.
+_STAGES = ("reading", "following clusters", "finding masklets", "fusing")
+_PASSES = len(_STAGES) + 2  # comparing with what is there, and writing
+
+Told = Callable[[Job], None]
+
+
+def nobody(job: Job) -> None:
+    pass
+
+
+@shared_task(name="backend.predictions.prelabelling.run_engine")  # type: ignore[untyped-decorator]
+def run_engine(job_id: int) -> None:
+    run(job_id, prelabel, expected=EXPECTED)
+
+
+def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody) -> dict[str, Any]:
+    """Label the scene of an engine job. A job that is resumed begins again; what it wrote stays once."""
+    scene = Scene.objects.select_related("project").get(pk=scene_of(job))
+    frames = scene.frames.count()
+
+    def tell(stage: str, done: int, passed: int) -> None:
+        what = f"{stage}: frame {done} of {frames}"
+        jobs.progress(job, done=passed * frames + done, total=_PASSES * frames, message=what)
+        watch(job)
+
+    provider = provider or _own()
+    found = run_pipeline(
+        read_scene(scene), provider,
+        told=lambda stage, done, total: tell(stage, done, _STAGES.index(stage)),
+    )  # fmt: skip
+    things = things_of(found.drive, found.labels)
+    writer = Writer(
+        scene, uuid5(NAMESPACE_URL, f"masklet:engine:{job.pk}"), job.requested_by,
+        f"engine, {provider.name}", provider.version, found.quality.scores,
+    )  # fmt: skip
+    writer.recall()
+    cleared = writer.clear()
+    known = Known(writer)
+    count = len(found.drive.frames)
+    for position in range(count):
+        known.compare(found.drive.frames[position].index, _masks(found, things, position))
+        tell("comparing", position + 1, len(_STAGES))
+    writer.skipped = known.labelled_already()
+    for position in range(count):
+        writer.write(found.drive.frames[position].index, _masks(found, things, position))
+        tell("writing", position + 1, len(_STAGES) + 1)
+    return {
+        "summary": _summary(writer, cleared),
+        "tracks": len(writer.tracks),
+        "masks": writer.masks,
+        "replaced": cleared,
+        "labelled_already": len(writer.skipped),
+        "remarks": list(found.remarks),
+    }
+
+
+def _own() -> Provider:
+    try:
+        return NanoProvider()
+    except (ValueError, OSError) as error:
+        raise InvalidEdit(f"the data engine has no model to find masks with: {error}") from error
+
+
+def _masks(found: PreLabels, things: frozenset[int], position: int) -> Iterator[FoundMask]:
+    """What can be trusted of one frame."""
+    for each in found_in(found.drive, found.labels, found.quality, things, position):
+        if each.is_trusted:
+            runs = encode_runs(each.mask)
+            yield FoundMask(each.track, each.label_class, each.sensor, runs, each.confidence)
+
+
+def _summary(writer: Writer, cleared: int) -> str:
+    said = f"{len(writer.tracks)} tracks, {writer.masks} masks"
+    if cleared:
+        said += f"; {cleared} tracks of an earlier run were replaced"
+    if writer.skipped:
+        said += f"; {len(writer.skipped)} were labelled already"
+    return said
