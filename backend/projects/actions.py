@@ -10,6 +10,7 @@ PALETTE = (
     "#4cc9f0", "#f9c74f", "#f94144", "#90be6d", "#b388eb", "#f8961e", "#43aa8b", "#ff8fab",
     "#577590", "#c9ada7", "#a0c4ff", "#d4a373", "#9ef01a", "#e76f51", "#7b9acc", "#bdb2ff",
 )  # fmt: skip
+UNKNOWN, NOBODY_KNOWS = "unknown", "#9aa5b1"  # what the data engine cannot name is grey
 STANDARD_CLASSES = (
     ("vehicle", False), ("pedestrian", False), ("cyclist", False), ("car", False),
     ("truck", False), ("bus", False), ("motorcycle", False), ("bicycle", False),
@@ -40,7 +41,7 @@ def label_class(project: Project, name: str, *, is_stuff: bool = False) -> Label
         project=project,
         name=name[:60],
         defaults={
-            "colour": PALETTE[count % len(PALETTE)],
+            "colour": NOBODY_KNOWS if name == UNKNOWN else PALETTE[count % len(PALETTE)],
             "is_stuff": is_stuff,
             "position": count,
         },

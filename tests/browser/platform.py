@@ -24,7 +24,7 @@ from backend.launcher.places import CHECKOUT, Data
 from backend.launcher.ports import LOOPBACK, listening_socket
 from backend.launcher.services import embedded, settings_of
 from backend.launcher.supervisor import Supervisor
-from backend.launcher.up import answers, programs
+from backend.launcher.up import STOPPED_FIRST, answers, programs
 from tests.frontend.harness.page import FLAGS
 
 # What of the caller's surroundings would lead to services that are not ours.
@@ -94,7 +94,7 @@ def platform(folder: Path, *, frames: int) -> Iterator[Platform]:
             )
             yield made
     finally:
-        supervisor.stop((("beat", "worker", "model", "web"),))
+        supervisor.stop(STOPPED_FIRST[:1])
         services.stop()
 
 

@@ -244,6 +244,20 @@ def test_a_scene_is_exported_from_the_page_and_its_archive_can_be_read(
     assert number in {mask.track for mask in scene.frames[0].labels.masks}
 
 
+def test_a_manager_has_the_drive_pre_labelled_and_open_windows_see_it_come(ann, running, browser):
+    before = ann.tracks()
+    page = sign_in(browser, running, "manager")
+    page.goto(f"{running.url}/projects/1/scenes")
+
+    page.get_by_role("button", name="Pre-label", exact=True).click()
+
+    page.get_by_text("Pre-labelled:").wait_for(timeout=180_000)
+    until(lambda: len(ann.tracks()) > len(before) + 30, "what the engine found")
+    assert any(name.startswith("unknown") for name in ann.tracks())
+    page.get_by_role("button", name="Pre-label again").wait_for()
+    page.context.close()
+
+
 # The back of the white car straight ahead in frame 0 of waymo_shaped, seen in its picture.
 WHITE_CAR = Places([(940, 629)], (1920, 1080))
 

@@ -2,6 +2,7 @@ import {
   type ClientMessage,
   type Edit,
   type Job,
+  type LabelClass,
   type LabelsChanged,
   PROTOCOL_VERSION,
   type RequestFailed,
@@ -13,6 +14,7 @@ import { isUnderWay, type Jobs } from "@/store/Jobs";
 import type { LabelDocument } from "@/store/LabelDocument";
 import type { SceneInfo } from "@/store/SceneInfo";
 import type { Timeline } from "@/store/Timeline";
+import { api } from "./api";
 import { newRequestId } from "./requestId";
 
 export interface Stores {
@@ -80,11 +82,13 @@ export class SceneConnection {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private silenceTimer: ReturnType<typeof setTimeout> | undefined;
   private catchUpTimer: ReturnType<typeof setTimeout> | undefined;
+  private isLearning = false;
 
   constructor(
     private readonly url: string,
     private readonly stores: Stores,
     private readonly connect: (url: string) => WebSocket = (url) => new WebSocket(url),
+    private readonly classesOf: (project: number) => Promise<LabelClass[]> = api.labelClasses,
   ) {
     this.open();
   }
@@ -218,9 +222,26 @@ export class SceneConnection {
       clearTimeout(this.catchUpTimer);
       this.catchUpTimer = undefined;
       this.labelsChanged.emit(news);
+      if (news.tracks.some(({ label_class }) => !document.labelClasses.has(label_class))) {
+        void this.learnClasses();
+      }
     }
     const request = news.operation_id;
     if (request && this.asked.get(request) !== "propagate") this.end(request, null, news);
+  }
+
+  /** A class was made since we came in: the data engine's "unknown", say. */
+  private async learnClasses(): Promise<void> {
+    if (this.isLearning) return;
+    this.isLearning = true;
+    try {
+      const { document, scene } = this.stores;
+      document.refreshClasses(await this.classesOf(scene.project));
+    } catch {
+      // The next news of such a track, or the next snapshot, brings it.
+    } finally {
+      this.isLearning = false;
+    }
   }
 
   private jobChanged(job: Job): void {

@@ -1,3 +1,5 @@
+import type { LabelClass } from "@/protocol/messages";
+
 // The server's HTTP surface, typed. Errors carry the server's own words; being signed out leads to
 // the sign-in page and back.
 
@@ -195,6 +197,8 @@ export const api = {
 
   projects: () => get<Project[]>("/api/projects"),
   project: (id: number) => get<Project>(`/api/projects/${id}`),
+  labelClasses: async (project: number) =>
+    (await get<{ label_classes: LabelClass[] }>(`/api/projects/${project}`)).label_classes,
   predictor: (project: number) => get<Predictors>(`/api/projects/${project}/predictor`),
   choosePredictor: (project: number, predictor: string) =>
     json<Predictors>("PUT", `/api/projects/${project}/predictor`, { predictor }),

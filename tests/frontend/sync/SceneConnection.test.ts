@@ -46,6 +46,7 @@ let sockets: Socket[];
 let stores: { scene: SceneInfo; timeline: Timeline; document: LabelDocument; jobs: Jobs };
 let connection: SceneConnection;
 let outcomes: Outcome[];
+let classesAsked: number[];
 const socket = (): Socket => sockets.at(-1)!;
 const deleteTrack = { kind: "delete_track", track: 3 } as const;
 
@@ -67,10 +68,19 @@ beforeEach(() => {
     document: new LabelDocument(),
     jobs: new Jobs(),
   };
-  connection = new SceneConnection("ws://test", stores, () => {
-    sockets.push(new Socket());
-    return socket() as unknown as WebSocket;
-  });
+  connection = new SceneConnection(
+    "ws://test",
+    stores,
+    () => {
+      sockets.push(new Socket());
+      return socket() as unknown as WebSocket;
+    },
+    (project) => {
+      classesAsked.push(project);
+      return Promise.resolve([{ id: 4, name: "unknown", colour: "#999999", position: 0 }] as never);
+    },
+  );
+  classesAsked = [];
   outcomes = [];
   connection.ended.on((outcome) => outcomes.push(outcome));
 });
@@ -350,4 +360,20 @@ test("request ids are UUIDs with and without a secure context", () => {
   expect(newRequestId()).toMatch(uuid);
   expect(newRequestId(insecure)).toMatch(uuid);
   expect(newRequestId(insecure)).not.toBe(newRequestId(insecure));
+});
+
+test("a class that was made meanwhile is learnt when the first object of it comes", async () => {
+  join(7);
+  const track = { number: 1, label_class: 4, name: "", mask_frames: [] };
+
+  socket().say(news(7, { tracks: [track] as never }));
+  socket().say(news(8, { tracks: [{ ...track, number: 2 }] as never }));
+  await vi.advanceTimersByTimeAsync(0);
+
+  expect(classesAsked.length).toBe(1);
+  expect(stores.document.labelClasses.get(4)?.name).toBe("unknown");
+
+  socket().say(news(9, { tracks: [{ ...track, number: 3 }] as never }));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(classesAsked.length).toBe(1);
 });
