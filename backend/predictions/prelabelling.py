@@ -23,7 +23,7 @@ from backend.scenes.queries import read_scene
 from backend.scenes.sweep_codec import BadObject
 from inference.engine.pipeline import PreLabels
 from inference.engine.pipeline import run as run_pipeline
-from inference.engine.products import found_in, things_of
+from inference.engine.products import found_in
 from inference.engine.providers import NanoProvider, Provider
 from inference.masks import encode_runs
 from inference.scene import BadScene
@@ -60,7 +60,6 @@ def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody
         read_scene(scene), provider,
         told=lambda stage, done, total: tell(stage, done, _STAGES.index(stage)),
     )  # fmt: skip
-    things = things_of(found.drive, found.labels)
     writer = Writer(
         scene, uuid5(NAMESPACE_URL, f"masklet:engine:{job.pk}"), job.requested_by,
         f"engine, {provider.name}", provider.version, found.quality.scores,
@@ -70,11 +69,11 @@ def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody
     known = Known(writer)
     count = len(found.drive.frames)
     for position in range(count):
-        known.compare(found.drive.frames[position].index, _masks(found, things, position))
+        known.compare(found.drive.frames[position].index, _masks(found, position))
         tell("comparing", position + 1, len(_STAGES))
     writer.skipped = known.labelled_already()
     for position in range(count):
-        writer.write(found.drive.frames[position].index, _masks(found, things, position))
+        writer.write(found.drive.frames[position].index, _masks(found, position))
         tell("writing", position + 1, len(_STAGES) + 1)
     return {
         "summary": _summary(writer, cleared),
@@ -93,9 +92,9 @@ def _own() -> Provider:
         raise InvalidEdit(f"the data engine has no model to find masks with: {error}") from error
 
 
-def _masks(found: PreLabels, things: frozenset[int], position: int) -> Iterator[FoundMask]:
+def _masks(found: PreLabels, position: int) -> Iterator[FoundMask]:
     """What can be trusted of one frame."""
-    for each in found_in(found.drive, found.labels, found.quality, things, position):
+    for each in found_in(found.drive, found.labels, found.quality, found.things, position):
         if each.is_trusted:
             runs = encode_runs(each.mask)
             yield FoundMask(each.track, each.label_class, each.sensor, runs, each.confidence)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from inference.engine.classes import classes_of
 from inference.engine.fusion import Labels, fuse
-from inference.engine.products import labelled
+from inference.engine.products import labelled, things_of
 from inference.engine.providers import NanoProvider, Provider
 from inference.engine.quality import Quality, assess
 from inference.engine.reading import Drive, read_drive
@@ -20,16 +21,19 @@ Told = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class PreLabels:
-    """What the engine found.  remarks: what was odd about the recording, for people."""
+    """What the engine found.  things: tracks worth handing on.  remarks: what was odd about the
+    recording, for people.
+    """
 
     drive: Drive
     labels: Labels
     quality: Quality
+    things: frozenset[int]
     remarks: tuple[str, ...]
 
     def scene(self) -> Scene:
         """The recording with what can be trusted of the labels."""
-        return labelled(self.drive, self.labels, self.quality)
+        return labelled(self.drive, self.labels, self.quality, self.things)
 
 
 def run(
@@ -50,4 +54,8 @@ def run(
     if scene.cameras:
         videos = find_masklets(drive, space, provider or NanoProvider(), every, told)
     labels = fuse(drive, space, videos, told)
-    return PreLabels(drive, labels, assess(drive, labels, videos), drive.remarks)
+    for number, guess in classes_of(drive, labels).items():
+        if labels.tracks[number].label_class is None:
+            labels.tracks[number].label_class = guess
+    things = things_of(drive, space, labels)
+    return PreLabels(drive, labels, assess(drive, labels, videos), things, drive.remarks)

@@ -11,12 +11,15 @@ import numpy.typing as npt
 
 from inference.engine.fusion import Labels
 from inference.engine.quality import Quality
-from inference.engine.reading import Drive
+from inference.engine.reading import Drive, FrameRead
+from inference.engine.reconstruction import Reconstruction
+from inference.geometry import inverse, transform
 from inference.scene import Frame, FrameLabels, Frames, MaskLabel, Scene
 
 UNKNOWN = "unknown"
 _LEAST_FRAMES, _LEAST_POINTS = 2, 12  # of a track that is handed on
 _LARGEST_M, _TALLEST_M = 16.0, 10.0  # what is larger is a building or a row of things
+_LOOKS_EVERY, _TOP_BEAMS = 4, 0.012  # frames; radians below the highest beam
 LEAST_PX = 12  # of a mask in a picture
 
 
@@ -32,7 +35,7 @@ class Found:
     is_trusted: bool
 
 
-def things_of(drive: Drive, labels: Labels) -> frozenset[int]:
+def things_of(drive: Drive, space: Reconstruction, labels: Labels) -> frozenset[int]:
     """Tracks worth a person's look: seen more than once, and not as large as a house."""
     frames = np.zeros(len(labels.tracks) + 1, int)
     most = np.zeros(len(labels.tracks) + 1, int)
@@ -56,13 +59,56 @@ def things_of(drive: Drive, labels: Labels) -> frozenset[int]:
         large = (np.hypot(size[:, 0], size[:, 1]) > _LARGEST_M) | (size[:, 2] > _TALLEST_M)
         too_large |= set(np.flatnonzero(large & (counts > 0)).tolist())
     least = min(_LEAST_FRAMES, len(drive.frames))
+    left_out = too_large | _walls(drive, space, labels, len(frames))
     return frozenset(
         number
         for number, track in labels.tracks.items()
         if frames[number] >= least
         and (most[number] >= _LEAST_POINTS or track.masklets)
-        and number not in too_large
+        and number not in left_out
     )
+
+
+def _elevations(drive: Drive, frame: FrameRead) -> npt.NDArray[np.float64]:
+    """[N] radians above the horizon of each point's own LiDAR."""
+    up = np.zeros(len(frame))
+    for name, part in frame.part_of.items():
+        world_from_lidar = (
+            frame.world_from_ego @ drive.scene.sensor(name).calibration.ego_from_sensor
+        )
+        local = transform(inverse(world_from_lidar), frame.points_world[part].astype(np.float64))
+        up[part] = np.arctan2(local[:, 2], np.hypot(local[:, 0], local[:, 1]))
+    return up
+
+
+def _walls(drive: Drive, space: Reconstruction, labels: Labels, count: int) -> set[int]:
+    """Pieces of house fronts: flat, upright, and cut off by the LiDAR's highest beam, as a front that
+    goes on above it is, and a vehicle's side is not.
+    """
+    flat, seen = np.zeros(count, int), np.zeros(count, int)
+    moving = {
+        number
+        for number, track in labels.tracks.items()
+        if any(space.strands[strand].moves for strand in track.strands)
+    }
+    for position in range(0, len(drive.frames), _LOOKS_EVERY):
+        frame, own = drive.frames[position], labels.points[position]
+        if not len(frame):
+            continue
+        up = _elevations(drive, frame)
+        highest = float(np.quantile(up, 0.995))
+        order = np.argsort(own, kind="stable")
+        numbers, starts = np.unique(own[order], return_index=True)
+        for number, index in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+            if not number or number in moving or len(index) < _LEAST_POINTS:
+                continue
+            seen[number] += 1
+            points = frame.points_world[index]
+            _, sides, _ = cv2.minAreaRect(np.ascontiguousarray(points[:, :2]))
+            long, short, tall = max(sides), min(sides), float(np.ptp(points[:, 2]))
+            is_cut = float(up[index].max()) > highest - _TOP_BEAMS
+            flat[number] += is_cut and short < 0.3 * long and long > 1.0 and tall > 1.8
+    return set(np.flatnonzero(flat > seen / 2).tolist())
 
 
 def found_in(
@@ -116,7 +162,6 @@ class _Labelled(Frames):
         return replace(frame, index=index, labels=FrameLabels(masks))
 
 
-def labelled(drive: Drive, labels: Labels, quality: Quality) -> Scene:
+def labelled(drive: Drive, labels: Labels, quality: Quality, things: frozenset[int]) -> Scene:
     """The scene with the masks that can be trusted, in place of whatever labels it had."""
-    things = things_of(drive, labels)
     return replace(drive.scene, frames=_Labelled(drive, labels, quality, things))

@@ -57,7 +57,7 @@ def test_a_tilted_lidar_is_found_with_its_tilt(sweep):
 def test_a_moving_vehicle_is_allowed_for(rig):
     drive = make_drive(11, rig, 31, width_px=96)
     before, frame = drive.frames[29], drive.frames[30]
-    (lidar,) = drive.lidars
+    lidar = drive.lidars[0]
     sweep, true = frame.sweeps[lidar.name], lidar.calibration.ego_from_sensor[:3, 3]
     driven = transform(inverse(frame.world_from_ego), before.world_from_ego[None, :3, 3])[0]
     moved = -driven / 0.1 * sweep.time_offset_us[:, None] * 1e-6
@@ -106,3 +106,10 @@ def test_an_import_is_told_of_a_lidar_that_is_not_where_it_is_said_to_be():
     assert problem.message.startswith("TOP seems to measure from another place")
     assert "says: +0.9, " in problem.message
     assert origin_problems(drive, frame) == []
+
+
+def test_short_range_units_are_believed():
+    drive = make_drive(11, "waymo", 1, width_px=96)
+
+    assert len(drive.lidars) == 5
+    assert origin_problems(drive, drive.frames[0]) == []

@@ -12,9 +12,10 @@ import pytest
 
 from inference.datasets import native
 from inference.engine import __main__ as command
+from inference.engine.classes import Shape, guessed
 from inference.engine.gold import judged
 from inference.engine.pipeline import run
-from inference.engine.products import found_in, things_of
+from inference.engine.products import found_in
 from inference.engine.providers import Proposal, without_doubles
 from inference.engine.reading import read_drive
 from inference.engine.reconstruction import STATIC, reconstruct
@@ -166,7 +167,7 @@ def test_the_labelled_scene_has_the_readings_and_masks_of_things():
 
 def test_houses_are_no_things():
     found = result()
-    things = things_of(found.drive, found.labels)
+    things = found.things
     ids = made()[1][0]["TOP"]
 
     own = found.labels.points[0]
@@ -175,9 +176,42 @@ def test_houses_are_no_things():
     assert len(things) > 20
 
 
+@pytest.mark.parametrize(
+    ("length", "width", "height", "bottom", "name"),
+    [
+        (4.4, 1.8, 1.5, 0.2, "car"),
+        (0.6, 0.5, 1.7, 0.05, "pedestrian"),
+        (0.2, 0.2, 1.7, 0.05, None),  # the foot of a post
+        (4.4, 0.3, 1.5, 0.2, None),  # a piece of a wall
+        (4.4, 1.8, 1.5, 1.5, None),  # it hangs
+        (9.0, 2.5, 3.2, 0.3, None),
+    ],
+)
+def test_classes_are_guessed_from_sizes_that_few_other_things_have(
+    length, width, height, bottom, name
+):
+    assert guessed(Shape(length, width, height, bottom)) == name
+
+
+def test_where_the_provider_names_nothing_cars_are_known_by_their_size():
+    class Nameless(FromGold):
+        def propose(self, prepared, camera):
+            return [replace(each, label_class=None) for each in super().propose(prepared, camera)]
+
+    labels, gold = run(made()[0], Nameless()).labels, made()[1]
+    ids = np.concatenate([each["TOP"] for each in gold])
+    own = np.concatenate(labels.points)
+    cars = [n for n, t in labels.tracks.items() if t.label_class == "car"]
+    truly = [made()[2][int(Counter(ids[own == n].tolist()).most_common(1)[0][0])].label_class
+             for n in cars]  # fmt: skip
+
+    assert len(cars) > 8
+    assert np.mean([name == "car" for name in truly]) > 0.8
+
+
 def test_what_is_doubtful_is_marked():
     found = result()
-    things = things_of(found.drive, found.labels)
+    things = found.things
     every = list(found_in(found.drive, found.labels, found.quality, things, 4))
 
     assert {each.is_trusted for each in every if each.sensor == "FRONT"} == {True, False}
