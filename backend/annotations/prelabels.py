@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
@@ -140,7 +141,7 @@ class Writer:
             self.tracks[number] = track
         return self.tracks[number]
 
-    def _changing(self, what: str):  # type: ignore[no-untyped-def]
+    def _changing(self, what: str) -> AbstractContextManager[Revision]:
         return changing(
             self.scene.pk, operation_id=uuid5(self.group, what), by=self.by, group=self.group,
             tool=TOOL, model=self.model, model_version=self.model_version,

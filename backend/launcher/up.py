@@ -178,6 +178,19 @@ def programs(data: Data, settings: Mapping[str, str], listening: int) -> list[Pr
     worker = (*celery, "worker", "--without-gossip", "--without-mingle", "-l", "INFO")
     # A worker that is at a long job goes on with it until asked a second time. Jobs are resumed.
     working = ((signal.SIGTERM, 4.0), (signal.SIGQUIT, 4.0), (signal.SIGKILL, 5.0))
+
+    def solo(name: str, tasks: str) -> Program:
+        """A process that loads models, on a queue of its own, at one thing at a time."""
+        return Program(
+            name,
+            (*worker, "-I", tasks, "-Q", name, "-P", "solo", "-n", f"{name}@%h"),
+            data.logs / f"{name}.log",
+            # Several maths threads on few cores wait for each other longer than one works.
+            {**settings, "OMP_NUM_THREADS": settings.get("OMP_NUM_THREADS", "1")},
+            stopping=working,
+            death_signal=signal.SIGQUIT,
+        )
+
     return [
         Program(
             "web",
@@ -194,31 +207,8 @@ def programs(data: Data, settings: Mapping[str, str], listening: int) -> list[Pr
             stopping=working,
             death_signal=signal.SIGQUIT,
         ),
-        Program(
-            "model",
-            (
-                *worker,
-                *("-I", "backend.predictions.worker"),
-                *("-Q", "model", "-P", "solo", "-n", "model@%h"),
-            ),
-            data.logs / "model.log",
-            # Several maths threads on few cores wait for each other longer than one works.
-            {**settings, "OMP_NUM_THREADS": settings.get("OMP_NUM_THREADS", "1")},
-            stopping=working,
-            death_signal=signal.SIGQUIT,
-        ),
-        Program(
-            "engine",
-            (
-                *worker,
-                *("-I", "backend.predictions.prelabelling"),
-                *("-Q", "engine", "-P", "solo", "-n", "engine@%h"),
-            ),
-            data.logs / "engine.log",
-            {**settings, "OMP_NUM_THREADS": settings.get("OMP_NUM_THREADS", "1")},
-            stopping=working,
-            death_signal=signal.SIGQUIT,
-        ),
+        solo("model", "backend.predictions.worker"),
+        solo("engine", "backend.predictions.prelabelling"),
         Program(
             "beat",
             (*celery, "beat", "-l", "INFO", "--pidfile=", "-s", str(data.folder / "beat-schedule")),

@@ -67,14 +67,17 @@ def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody
     writer.recall()
     cleared = writer.clear()
     known = Known(writer)
-    count = len(found.drive.frames)
-    for position in range(count):
-        known.compare(found.drive.frames[position].index, _masks(found, position))
+    masks: list[
+        tuple[int, list[FoundMask]]
+    ] = []  # as runs they are small: of each frame, with its index
+    for position, frame in enumerate(found.drive.frames):
+        masks.append((frame.index, list(_masks(found, position))))
+        known.compare(*masks[-1])
         tell("comparing", position + 1, len(_STAGES))
     writer.skipped = known.labelled_already()
-    for position in range(count):
-        writer.write(found.drive.frames[position].index, _masks(found, position))
-        tell("writing", position + 1, len(_STAGES) + 1)
+    for done, (index, some) in enumerate(masks, 1):
+        writer.write(index, some)
+        tell("writing", done, len(_STAGES) + 1)
     return {
         "summary": _summary(writer, cleared),
         "tracks": len(writer.tracks),

@@ -1,10 +1,10 @@
 """Stage 3: one track for what cameras and LiDARs saw of one thing.
 
-Masklets vote on the voxels that their pixels show. What a masklet owns, and the strands of points that
-lie in it, become one track when they agree; a strand of which several masklets own parts is divided
-among them. Labels are then carried back to every point and every pixel.
+Masklets vote for the strands whose points their pixels show. A masklet and a strand become one track
+when they agree, and so do strands that lie in one masklet. Labels are then carried back to every
+point and every pixel.
 
-N points of a frame, V voxels, h x w cells of a picture's map.
+N points of a frame, h x w cells of a picture's map.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ _NEAR_GAP = 1.0  # in units of a point's reach: how far it speaks for pixels
 
 @dataclass
 class Track:
-    """One thing.  strands, masklets: (camera, number) that became it.  score: 0 ... 1."""
+    """One thing.  strands, masklets: (camera, number) that became it."""
 
     number: int
     strands: list[int] = field(default_factory=list)
     masklets: list[tuple[str, int]] = field(default_factory=list)
     label_class: str | None = None
-    score: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def _votes(
     both: dict[tuple[str, int, int], int] = defaultdict(int)
     of_masklet: dict[tuple[str, int], int] = defaultdict(int)
     of_strand: dict[tuple[str, int], int] = defaultdict(int)
-    for done, (position, frame) in enumerate(enumerate(drive.frames)):
+    for position, frame in enumerate(drive.frames):
         for video in videos:
             if position not in video.maps:
                 continue
@@ -103,7 +102,7 @@ def _votes(
                     of_masklet[video.camera, m] += n
                 if m and s >= 0:
                     both[video.camera, m, s] += n
-        told("fusing", done + 1, len(drive.frames))
+        told("fusing", position + 1, len(drive.frames))
     return _Votes(both, of_masklet, of_strand)
 
 
@@ -111,11 +110,8 @@ def _seen_together(
     map_: LabelMap, glimpse: Glimpse, strand_of: Int32Array
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Of the points that a camera sees: the masklet that shows them, 0 near its outline; their strand."""
-    height, width = map_.shape
-    row = np.minimum((glimpse.row * (height / glimpse.size[0])).astype(int), height - 1)
-    column = np.minimum((glimpse.column * (width / glimpse.size[1])).astype(int), width - 1)
-    inner = _inner(map_)
-    return inner[row, column].astype(np.int64), strand_of[glimpse.point].astype(np.int64)
+    masklet = glimpse.sampled(_inner(map_))
+    return masklet.astype(np.int64), strand_of[glimpse.point].astype(np.int64)
 
 
 def _inner(map_: LabelMap) -> LabelMap:
@@ -178,9 +174,7 @@ def _joined(
 
 
 def _with_points(carried: Int32Array, glimpse: Glimpse, points: Int32Array) -> Int32Array:
-    """A picture's map where points say what cells without a masklet show, or that they show another
-    track than its masklet's.
-    """
+    """A picture's map where points say what cells without a masklet show."""
     if not len(glimpse.point):
         return carried
     height, width = carried.shape

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.engine.fusion import Labels
+from inference.engine.quality import overlaps
 from inference.engine.reading import Drive
 
 LEAST_POINTS, LEAST_SHARE = 12, 80 / (384 * 256)  # of a gold object in a reading, to count
@@ -139,21 +140,13 @@ def _score(
 
 def agreement(drive: Drive, labels: Labels) -> float:
     """Cross-modal IoU: of each track in a picture, its points there against its mask sampled at all points
-    that the camera sees; the mean over tracks with points or mask there.
+    that the camera sees; the mean over tracks with points there.
     """
-    values: list[float] = []
-    for position, frame in enumerate(drive.frames):
-        for camera, glimpse in frame.glimpses.items():
-            map_ = labels.maps.get(camera, {}).get(position)
-            if map_ is None or not len(glimpse.point):
-                continue
-            height, width = map_.shape
-            row = np.minimum((glimpse.row * (height / glimpse.size[0])).astype(int), height - 1)
-            column = np.minimum((glimpse.column * (width / glimpse.size[1])).astype(int), width - 1)
-            masks, points = map_[row, column], labels.points[position][glimpse.point]
-            for track in np.unique(points[points > 0]).tolist():
-                both = int(((masks == track) & (points == track)).sum())
-                either = int(((masks == track) | (points == track)).sum())
-                if either >= LEAST_POINTS:
-                    values.append(both / either)
+    values = [
+        both / either
+        for camera, maps in labels.maps.items()
+        for position in maps
+        for both, either, own in overlaps(drive, labels, camera, position).values()
+        if own and either >= LEAST_POINTS
+    ]
     return float(np.mean(values)) if values else 0.0

@@ -25,12 +25,9 @@ _FEW = 8  # points that a camera must see to tell whether they agree
 
 @dataclass(frozen=True)
 class Quality:
-    """masks: (camera, frame position, track) -> confidence of the mask there.  agreement: track -> cross-modal IoU over all frames, where it can be told.
-    scores: track -> 0 ... 1.
-    """
+    """masks: (camera, frame position, track) -> confidence of the mask there.  scores: track -> 0 ... 1."""
 
     masks: Mapping[tuple[str, int, int], float]
-    agreement: Mapping[int, float]
     scores: Mapping[int, float]
 
     def is_trusted(self, camera: str, position: int, track: int) -> bool:
@@ -44,7 +41,6 @@ def assess(drive: Drive, labels: Labels, videos: Sequence[Video]) -> Quality:
         for camera, masklet in track.masklets
     }
     masks: dict[tuple[str, int, int], float] = {}
-    together: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for video in videos:
         said: dict[tuple[int, int], float] = defaultdict(float)
         for number, masklet in video.masklets.items():
@@ -53,19 +49,15 @@ def assess(drive: Drive, labels: Labels, videos: Sequence[Video]) -> Quality:
                 for position, score in masklet.scores.items():
                     said[position, track] = max(said[position, track], score)
         for position, map_ in labels.maps[video.camera].items():
-            agreeing = _agreeing(drive, labels, video.camera, position)
-            for track, (both, either) in agreeing.items():
-                together[track][0] += both
-                together[track][1] += either
+            agreeing = overlaps(drive, labels, video.camera, position)
             shown = np.unique(map_)
             for track in shown[shown > 0].tolist():
-                both, either = agreeing.get(track, (0, 0))
+                both, either, _ = agreeing.get(track, (0, 0, 0))
                 fits = both / either if either >= _FEW else 0.85
                 confidence = said.get((position, track), _WITHOUT_MASKLET)
                 masks[video.camera, position, track] = float(
                     confidence * min(1.0, 0.4 + 0.7 * fits)
                 )
-    agreement = {t: both / either for t, (both, either) in together.items() if either >= _FEW}
     seen: dict[int, list[float]] = defaultdict(list)
     for (_, _, track), confidence in masks.items():
         seen[track].append(confidence)
@@ -73,22 +65,22 @@ def assess(drive: Drive, labels: Labels, videos: Sequence[Video]) -> Quality:
         number: float(np.mean(seen[number])) if number in seen else _POINTS_ALONE
         for number in labels.tracks
     }
-    return Quality(masks, agreement, scores)
+    return Quality(masks, scores)
 
 
-def _agreeing(
+def overlaps(
     drive: Drive, labels: Labels, camera: str, position: int
-) -> dict[int, tuple[int, int]]:
-    """By track, of the points that a camera sees: in its mask and its own, in either."""
+) -> dict[int, tuple[int, int, int]]:
+    """By track, of the points that a camera sees: in its mask and its own, in either, its own."""
     glimpse = drive.frames[position].glimpses[camera]
     map_ = labels.maps[camera][position]
     if not len(glimpse.point):
         return {}
-    height, width = map_.shape
-    row = np.minimum((glimpse.row * (height / glimpse.size[0])).astype(int), height - 1)
-    column = np.minimum((glimpse.column * (width / glimpse.size[1])).astype(int), width - 1)
-    masks, points = map_[row, column], labels.points[position][glimpse.point]
+    masks, points = glimpse.sampled(map_), labels.points[position][glimpse.point]
     size = 1 + max(int(masks.max(initial=0)), int(points.max(initial=0)))
     both = np.bincount(masks[masks == points], minlength=size)
-    either = np.bincount(masks, minlength=size) + np.bincount(points, minlength=size) - both
-    return {t: (int(both[t]), int(either[t])) for t in np.flatnonzero(either).tolist() if t}
+    own = np.bincount(points, minlength=size)
+    either = np.bincount(masks, minlength=size) + own - both
+    return {
+        t: (int(both[t]), int(either[t]), int(own[t])) for t in np.flatnonzero(either).tolist() if t
+    }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from inference.geometric.frames import PreparedFrame, merged_cloud
 from inference.geometric.projection import View
 from inference.geometry import FloatArray, transform
-from inference.scene import BadScene, FrameLabels, Scene
+from inference.scene import BadScene, Frame, FrameLabels, Scene
 
 Float32Array = npt.NDArray[np.float32]
 Int32Array = npt.NDArray[np.int32]
@@ -36,12 +37,19 @@ class Glimpse:
     gap: npt.NDArray[np.float16]
     size: tuple[int, int]
 
+    def sampled(self, map_: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """[M] of a map of the picture, of any resolution: what it says where each point is seen."""
+        height, width = map_.shape
+        row = np.minimum((self.row * (height / self.size[0])).astype(int), height - 1)
+        column = np.minimum((self.column * (width / self.size[1])).astype(int), width - 1)
+        return map_[row, column]
+
 
 @dataclass(frozen=True)
 class FrameRead:
     """points_world: [N, 3] float32, metres from the scene's first pose.  cluster: [N], -1 for none.
 
-    is_ground: [N].  height_m: [N] above the ground.  range_m: [N] from the LiDAR.  part_of: LiDAR -> its
+    is_ground: [N].  height_m: [N] above the ground.  part_of: LiDAR -> its
     slice.  glimpses: by camera that has a picture.
     """
 
@@ -52,7 +60,6 @@ class FrameRead:
     cluster: Int32Array
     is_ground: BoolArray
     height_m: Float32Array
-    range_m: Float32Array
     part_of: Mapping[str, slice]
     glimpses: Mapping[str, Glimpse]
 
@@ -72,9 +79,12 @@ class Drive:
     frames: Sequence[FrameRead]
     remarks: tuple[str, ...]
 
-    def prepared(self, index: int) -> PreparedFrame:
-        """A frame's pictures and clusters once more. Its labels are not looked at."""
-        frame = replace(self.scene.frames[self.frames[index].index], labels=FrameLabels())
+    def frame(self, position: int) -> Frame:
+        """A frame once more. Its labels are not looked at."""
+        return replace(self.scene.frames[self.frames[position].index], labels=FrameLabels())
+
+    def prepared(self, frame: Frame) -> PreparedFrame:
+        """Its clusters once more, too."""
         return PreparedFrame(self.scene, frame, merged_cloud(self.scene, frame))
 
 
@@ -123,7 +133,7 @@ def _read(prepared: PreparedFrame, remarks: list[str]) -> FrameRead:
         frame.index, frame.timestamp_us, frame.world_from_ego,
         transform(frame.world_from_ego, cloud.points).astype(np.float32),
         cloud.cluster, cloud.is_ground, cloud.height_m.astype(np.float32),
-        cloud.range_m.astype(np.float32), cloud.part_of, glimpses,
+        cloud.part_of, glimpses,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from scipy.optimize import linear_sum_assignment
 from inference.engine.providers import Proposal, Provider
 from inference.engine.reading import Drive
 from inference.engine.reconstruction import Reconstruction
+from inference.geometric.frames import picture_of
 
 LabelMap = npt.NDArray[np.uint16]
 
@@ -58,17 +59,20 @@ def find_masklets(
     """every: frames from one key frame to the next."""
     trackers = {camera.name: _Tracker(camera.name) for camera in drive.scene.cameras}
     count = len(drive.frames)
-    for position, frame in enumerate(drive.frames):
-        prepared = drive.prepared(position)
-        for camera in frame.glimpses:
+    for position, read in enumerate(drive.frames):
+        frame = drive.frame(position)
+        is_key = position % every == 0 or position == count - 1
+        prepared = None  # its clusters are made again for key frames alone
+        for camera in read.glimpses:
             proposals = None
             tracker = trackers[camera]
-            if position % every == 0 or position == count - 1 or tracker.is_blind:
+            if is_key or tracker.is_blind:
+                prepared = prepared or drive.prepared(frame)
                 proposals = [
-                    (proposal, _strand(space, position, frame.cluster, proposal))
+                    (proposal, _strand(space, position, read.cluster, proposal))
                     for proposal in provider.propose(prepared, camera)
                 ]
-            tracker.step(position, prepared.picture(camera), proposals)
+            tracker.step(position, picture_of(frame, camera), proposals)
         told("finding masklets", position + 1, count)
     return [tracker.video() for tracker in trackers.values() if tracker.maps]
 

@@ -104,18 +104,23 @@ class PreparedFrame:
     def picture(self, camera: str) -> Picture:
         """[H, W, 3] blue, green, red."""
         if camera not in self._pictures:
-            encoded = np.frombuffer(self.frame.images[camera].encoded, np.uint8)
-            picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-            if picture is None:
-                raise BadScene(
-                    f"frame {self.frame.index}: the picture of {camera!r} cannot be decoded; "
-                    "import the scene again"
-                )
-            self._pictures[camera] = np.asarray(picture, np.uint8)
+            self._pictures[camera] = picture_of(self.frame, camera)
         return self._pictures[camera]
 
     def points_world(self) -> FloatArray:
         return transform(self.frame.world_from_ego, self.cloud.points)
+
+
+def picture_of(frame: Frame, camera: str) -> Picture:
+    """[H, W, 3] blue, green, red. Raises BadScene."""
+    encoded = np.frombuffer(frame.images[camera].encoded, np.uint8)
+    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise BadScene(
+            f"frame {frame.index}: the picture of {camera!r} cannot be decoded; "
+            "import the scene again"
+        )
+    return np.asarray(picture, np.uint8)
 
 
 @dataclass

@@ -98,6 +98,8 @@ def write_labelled(folder: Path, sequence: Path, step: int) -> int:
     scene = read_scene(sequence)
     numbers: dict[str, int] = {}  # of tracks, the same in all frames
     missing = _missing(folder / sequence.stem, range(0, len(scene.frames), step))
+    if not missing:
+        return 0
     new = 0
     for index in range(0, len(scene.frames), step):
         frame = scene.frames[index]

@@ -190,15 +190,22 @@ def laid(course: Course, solids: Solids) -> Solids:
 
 
 @inlined
-def height_at(x: float, y: float, relief: Relief) -> float:
-    """Of the ground over a place of the street."""
-    if relief.is_level:
-        return 0.0
+def _cell_of(x: float, y: float, relief: Relief) -> tuple[int, int, float, float]:
+    """The grid's column and row before a place, and how far it is towards the next ones."""
     rows, columns = relief.height.shape
     a = min(max((x - relief.corner[0]) / relief.cell, 0.0), columns - 1.001)
     b = min(max((y - relief.corner[1]) / relief.cell, 0.0), rows - 1.001)
     i, j = int(a), int(b)
     fa, fb = a - i, b - j
+    return i, j, fa, fb
+
+
+@inlined
+def height_at(x: float, y: float, relief: Relief) -> float:
+    """Of the ground over a place of the street."""
+    if relief.is_level:
+        return 0.0
+    i, j, fa, fb = _cell_of(x, y, relief)
     map_ = relief.height
     return (map_[j, i] * (1 - fa) + map_[j, i + 1] * fa) * (1 - fb) + (
         map_[j + 1, i] * (1 - fa) + map_[j + 1, i + 1] * fa
@@ -210,11 +217,7 @@ def plan_at(x: float, y: float, relief: Relief) -> tuple[float, float]:
     """Where in the plan a place of the street is."""
     if relief.is_level:
         return x, y
-    rows, columns = relief.height.shape
-    a = min(max((x - relief.corner[0]) / relief.cell, 0.0), columns - 1.001)
-    b = min(max((y - relief.corner[1]) / relief.cell, 0.0), rows - 1.001)
-    i, j = int(a), int(b)
-    fa, fb = a - i, b - j
+    i, j, fa, fb = _cell_of(x, y, relief)
     map_ = relief.plan
     px = (map_[j, i, 0] * (1 - fa) + map_[j, i + 1, 0] * fa) * (1 - fb) + (
         map_[j + 1, i, 0] * (1 - fa) + map_[j + 1, i + 1, 0] * fa

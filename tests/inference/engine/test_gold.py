@@ -9,6 +9,7 @@ import pytest
 
 from inference.engine.fusion import Labels
 from inference.engine.gold import agreement, judged
+from inference.engine.reading import Glimpse
 
 
 def drive_of(*frames):
@@ -91,9 +92,10 @@ def test_a_track_of_another_objects_points_covers_nothing_of_them():
 
 def test_agreement_compares_points_with_the_mask_below_them():
     # A row of 24 points along a picture of 24 x 1; the mask covers 16 of them, the track's points are 20.
-    glimpse = SimpleNamespace(
-        point=np.arange(24), row=np.zeros(24), column=np.arange(24), size=(1, 24)
-    )
+    glimpse = Glimpse(
+        np.arange(24, dtype=np.int32), np.arange(24, dtype=np.uint16), np.zeros(24, np.uint16),
+        owner=np.zeros((1, 1), np.int32), gap=np.zeros((1, 1), np.float16), size=(1, 24),
+    )  # fmt: skip
     points = ids((1, 20), (0, 4))
     map_ = ids((1, 16), (0, 8))[None]
 

@@ -23,11 +23,11 @@ class Command(BaseCommand):
         parser.add_argument("scenes", nargs="+", metavar="SCENE", help="id or name of a scene")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Imported here: PyTorch and OpenCV take seconds, which a wrong name need not cost.
         try:
             scenes = [scene_named(text) for text in options["scenes"]]
         except NoSuchScene as error:
             raise CommandError(str(error)) from error
+        # Imported here: OpenCV and Numba take seconds, which a wrong name need not cost.
         from backend.predictions.prelabelling import EXPECTED, prelabel
 
         logging.getLogger("backend.jobs.actions").setLevel(logging.ERROR)
