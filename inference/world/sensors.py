@@ -59,7 +59,9 @@ class Hits:
     def gold_parts(self) -> Int32Array:
         """[H, W] which part of its thing each ray met: a `Material`; -1 for none."""
         met = self.solid_at >= 0
-        return np.where(met, self.solids.part[np.where(met, self.solid_at, 0)], -1).astype(np.int32)
+        parts = np.full(met.shape, -1, np.int32)
+        parts[met] = self.solids.part[self.solid_at[met]]
+        return parts
 
 
 @dataclass

@@ -71,6 +71,16 @@ def test_a_beam_meets_a_wall_at_its_distance(rig: Rig, noise: Noise) -> None:
     assert (columns.min(), columns.max()) == (256 - 32, 255 + 32)
 
 
+def test_where_no_solid_is_near_everything_met_is_ground(rig: Rig, noise: Noise) -> None:
+    out_of_reach = solid(Kind.BALL, (0.0, 900.0, 0.0), (1.0, 1.0, 1.0))
+
+    hits = sensors.cast_lidar(view_of(out_of_reach), rig.units[0], noise)
+
+    assert not len(hits.solids.part)
+    assert (hits.gold_parts() == -1).all()
+    assert (hits.solid_at == casting.GROUND).any()
+
+
 def test_a_ball_appears_where_the_pinhole_puts_it(rig: Rig, noise: Noise) -> None:
     camera = rig.cameras[0]
     lens, ego_from_camera = camera.calibration.intrinsics, camera.calibration.ego_from_sensor
