@@ -1,11 +1,12 @@
 """What the paper's ideas are worth here: the same training with one of them switched off, each in turn.
 
-    python -m inference.training.ablations OUT --data DRIVES --from CHECKPOINT [--steps 400] [--processes 2]
+    python -m inference.training.ablations OUT --data DRIVES --from CHECKPOINT [--steps 200] [--processes 2]
 
 All runs begin with the same checkpoint and take the same steps, twice with other seeds; the reference
-takes them, too. What they learnt is measured on held-out drives with the network alone, without
-geometry's choice of points and without the second look, as those would hide the differences. It goes on
-where it was stopped, and ends with `ablations.json` and a table.
+takes them, too. Each has a process to itself, and so many run side by side. What they learnt is measured
+on held-out drives with the network alone, without geometry's choice of points and without the second look,
+as those would hide the differences. It goes on where it was stopped, and ends with `ablations.json` and a
+table.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ remembers = true
 name = "frames"
 schedule = {{ steps = {steps}, rate = 1e-3, warm_up = 20, flat = 0.2 }}
 [stages.frames]
-views = 2
+views = 4
 objects = 10
 crops = 0
 followed = {followed}
@@ -104,17 +105,16 @@ def seen_by(scene: Scene, kinds: Sequence[SensorKind]) -> Scene:
     )
 
 
-def score_drive(weights: Path, seed: int, sees: Sequence[SensorKind]) -> Scores:
+def score_drive(clip: Clip, seed: int, weights: Path, sees: Sequence[SensorKind]) -> Scores:
     """One click in every modality that is seen, the masks in all of them; and what is left of the
     LiDAR's ten frames on, from gold in the first.
+
+    clip: of held-out drive `seed`, FOLLOWED frames and the one before them.
     """
     from inference.nano.predictor import NanoPredictor
     from inference.nano.weights import load
 
-    cv2.setNumThreads(1)
     predictor = NanoPredictor(load(weights), version="ablation", use_geometry=False, refine=False)
-    rig, look = RIGS[seed % len(RIGS)], ("plain", "random")[seed // len(RIGS) % 2]
-    clip = render(seed, range(FRAME, FRAME + FOLLOWED + 1), rig, width_px=WIDTH_PX, look=look)
     opened = predictor.open(seen_by(clip.scene, sees))
     scores: Scores = defaultdict(list)
     cases = cases_of(clip, 8, seed)
@@ -164,39 +164,64 @@ def _score_following(
 # --- the command ---------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A run to be made; or, with a drive, all runs to be measured on it."""
+
+    out: Path
+    words: tuple[str, ...] = ()
+    drive: int = -1
+
+
 @cache
 def _quiet() -> None:
     import torch
 
+    cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
 
-def _work(job: tuple[Path, int, tuple[SensorKind, ...]]) -> tuple[int, Scores]:
+def runs(out: Path) -> dict[tuple[str, int], Path]:
+    """The folder of each variant and seed; all of the first seed first."""
+    return {
+        (name, seed): out / f"{name.replace(' ', '_')}-{seed}"
+        for seed in SEEDS
+        for name in VARIANTS
+    }
+
+
+def _learn(job: _Job) -> Path:
+    train.main([*job.words, "--out", str(job.out)])
+    return job.out
+
+
+def _measure(job: _Job) -> Path:
+    """A drive is rendered once and shown to all."""
     _quiet()
-    weights, seed, sees = job
-    return seed, score_drive(weights, seed, sees)
+    seed, place = job.drive, job.out / "scores" / f"{job.drive}.json"
+    rig, look = RIGS[seed % len(RIGS)], ("plain", "random")[seed // len(RIGS) % 2]
+    clip = render(seed, range(FRAME, FRAME + FOLLOWED + 1), rig, width_px=WIDTH_PX, look=look)
+    scores = {
+        folder.name: score_drive(clip, seed, folder / "weights.safetensors", VARIANTS[name].sees)
+        for (name, _), folder in runs(job.out).items()
+    }
+    aside = place.with_suffix(".new")
+    aside.write_text(json.dumps(scores, ensure_ascii=False))
+    aside.replace(place)
+    return place
 
 
-def _learn(asked: argparse.Namespace, name: str, seed: int, folder: Path) -> int:
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "config.toml"
-    config.write_text(config_of(VARIANTS[name], seed, asked.steps))
-    words = [str(config), "--data", str(asked.data), "--out", str(folder)]
-    return train.main([*words, "--from", str(asked.start), "--processes", str(asked.processes)])
-
-
-def _measure(asked: argparse.Namespace, name: str, folder: Path) -> Scores:
-    place = folder / "scores.json"
-    if not place.is_file():
-        jobs = [(folder / "weights.safetensors", s, VARIANTS[name].sees) for s in asked.seeds]
+def _gathered(out: Path, seeds: Sequence[int]) -> dict[str, list[Scores]]:
+    """By variant, for each of its runs: the scores of all drives, one after the other."""
+    gathered: dict[str, list[Scores]] = defaultdict(list)
+    drives = [json.loads((out / "scores" / f"{seed}.json").read_text()) for seed in seeds]
+    for (name, _), folder in runs(out).items():
         together: Scores = defaultdict(list)
-        told = worked(_work, jobs, asked.processes, lambda of: f"{name}: drive {of[0]}")
-        for _, scores in sorted(told, key=lambda of: of[0]):
-            for key, values in scores.items():
+        for drive in drives:
+            for key, values in drive[folder.name].items():
                 together[key] += values
-        place.write_text(json.dumps(together, ensure_ascii=False))
-    measured: Scores = json.loads(place.read_text())
-    return measured
+        gathered[name].append(together)
+    return gathered
 
 
 def table_of(scores: Mapping[str, Sequence[Scores]]) -> list[str]:
@@ -220,20 +245,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--from", dest="start", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seeds", type=parse_seeds, default=parse_seeds("9001-9030"))
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args(arguments)
-    scores: dict[str, list[Scores]] = defaultdict(list)
-    for seed in SEEDS:
-        for name in VARIANTS:
-            folder = asked.out / f"{name.replace(' ', '_')}-{seed}"
-            if not (folder / "weights.safetensors").is_file():
-                print(f"--- {name}, seed {seed}", file=sys.stderr, flush=True)
-                status = _learn(asked, name, seed, folder)
-                if status or not (folder / "weights.safetensors").is_file():
-                    return status or 1  # stopped; it goes on from here
-            scores[name].append(_measure(asked, name, folder))
+    (asked.out / "scores").mkdir(parents=True, exist_ok=True)
+    learning = []
+    for (name, seed), folder in runs(asked.out).items():
+        if not (folder / "weights.safetensors").is_file():
+            folder.mkdir(exist_ok=True)
+            config = folder / "config.toml"
+            config.write_text(config_of(VARIANTS[name], seed, asked.steps))
+            words = (str(config), "--data", str(asked.data), "--from", str(asked.start))
+            learning.append(_Job(folder, words))
+    for folder in worked(_learn, learning, asked.processes, lambda folder: folder.name):
+        if not (folder / "weights.safetensors").is_file():
+            return 1  # stopped; it goes on from here
+    left = [s for s in asked.seeds if not (asked.out / "scores" / f"{s}.json").is_file()]
+    measuring = [_Job(asked.out, drive=seed) for seed in left]
+    for _ in worked(_measure, measuring, asked.processes, lambda place: f"drive {place.stem}"):
+        pass
+    scores = _gathered(asked.out, asked.seeds)
     (asked.out / "ablations.json").write_text(json.dumps(scores, ensure_ascii=False))
     print("\n".join(table_of(scores)))
     return 0

@@ -13,6 +13,7 @@ from inference.nano.model import Nano  # noqa: E402
 from inference.nano.weights import save  # noqa: E402
 from inference.scene import SensorKind  # noqa: E402
 from inference.training import ablations, train  # noqa: E402
+from inference.training.cases import render  # noqa: E402
 from inference.training.settings import read_training  # noqa: E402
 from tests.inference.nano.rig import SMALL, drive, small_model  # noqa: E402
 
@@ -78,18 +79,30 @@ def test_a_scene_can_be_seen_by_one_modality():
 
 @pytest.mark.parametrize("sees", [["camera"], ["lidar"], ["camera", "lidar"]])
 def test_a_drive_is_scored_by_what_is_seen(tmp_path, monkeypatch, sees):
-    monkeypatch.setattr(ablations, "RIGS", ("tiny",))
-    monkeypatch.setattr(ablations, "WIDTH_PX", None)
     monkeypatch.setattr(ablations, "FOLLOWED", 1)
     save(small_model(), tmp_path / "weights.safetensors")
     kinds = [SensorKind(kind) for kind in sees]
 
-    scores = ablations.score_drive(tmp_path / "weights.safetensors", 6, kinds)
+    clip = render(6, range(2), "tiny")
+    scores = ablations.score_drive(clip, 6, tmp_path / "weights.safetensors", kinds)
 
     letters = {"camera": "C", "lidar": "L"}
     routes = {f"iou@1|{letters[a]}→{letters[b]}" for a in sees for b in sees}
     assert set(scores) - {"carry@1|L→L"} == routes
     assert ("carry@1|L→L" in scores) is ("lidar" in sees)
+
+
+def test_the_scores_of_a_run_are_those_of_all_drives(tmp_path):
+    (tmp_path / "scores").mkdir()
+    names = [folder.name for folder in ablations.runs(tmp_path).values()]
+    for seed, value in ((3, 0.25), (4, 0.75)):
+        scores = {name: {"iou@1|L→L": [value]} for name in names}
+        (tmp_path / "scores" / f"{seed}.json").write_text(json.dumps(scores))
+
+    gathered = ablations._gathered(tmp_path, [3, 4])
+
+    assert set(gathered) == set(ablations.VARIANTS)
+    assert gathered["no MCMA"] == [{"iou@1|L→L": [0.25, 0.75]}] * 2
 
 
 def test_the_table_has_the_means_of_the_seeds():
