@@ -234,6 +234,12 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 PREDICTOR = _text("MASKLET_PREDICTOR", "nano")
 
+# --- the data engine --------------------------------------------------------------------------------
+
+ENGINE_PROVIDER = _text("MASKLET_ENGINE_PROVIDER", "nano")
+# Where larger models for it lie (inference.engine.foundation).
+ENGINE_MODELS = Path(_text("MASKLET_ENGINE_MODELS") or DATA / "models")
+
 # --- API ----------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {

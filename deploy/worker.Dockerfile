@@ -6,7 +6,7 @@
 # the NVIDIA container toolkit. A CUDA base image would bring the libraries a second time.
 
 FROM python:3.11-slim
-ARG EXTRAS=worker,model
+ARG EXTRAS=worker,model,engine
 # Where pip also looks: PyTorch's index of builds for processors makes the image much smaller.
 ARG PIP_EXTRA_INDEX_URL=
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 \
@@ -14,6 +14,10 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     NUMBA_CACHE_DIR=/tmp/numba
 WORKDIR /app
+# What Open3D's wheel expects of the system.
+RUN case ",${EXTRAS}," in *,engine,*) apt-get update \
+    && apt-get install -y --no-install-recommends libusb-1.0-0 libgl1 libgomp1 libx11-6 \
+    && rm -rf /var/lib/apt/lists/* ;; esac
 COPY pyproject.toml README.md CHANGELOG.md LICENSE ./
 COPY backend/ backend/
 COPY inference/ inference/

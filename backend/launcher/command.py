@@ -25,7 +25,7 @@ HELP = """Masklet
 
 `manage.py COMMAND --help` says more. `manage.py help --commands` lists Django's commands.
 """
-TEST_EXTRAS = BASE_EXTRAS | {"model", "test", "lint"}
+TEST_EXTRAS = BASE_EXTRAS | {"model", "engine", "test", "lint"}
 # Commands of Django that need no database.
 WITHOUT_SERVICES = {"check", "spectacular", "collectstatic", "findstatic", "version"}
 WITHOUT_MIGRATING = {"migrate", "makemigrations", "showmigrations", "sqlmigrate", "dbshell"}

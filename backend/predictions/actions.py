@@ -86,12 +86,15 @@ def request_prelabels(scene: Scene, *, by: User) -> Job:
     )
 
 
-def begin_prelabels(scene: Scene, *, worker: str) -> Job:
-    """The same for a process that does it itself. Raises InvalidEdit."""
+def begin_prelabels(scene: Scene, *, worker: str, provider: str = "") -> Job:
+    """The same for a process that does it itself. provider: of masks; empty: the installation's own.
+
+    Raises InvalidEdit.
+    """
     check_prelabels(scene)
     return jobs.begin_job(
         Kind.ENGINE, scene.project, by=None, worker=worker, label=f"Pre-label {scene.name}",
-        scene_id=scene.pk,
+        scene_id=scene.pk, parameters={"provider": provider},
     )  # fmt: skip
 
 

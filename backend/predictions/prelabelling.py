@@ -6,11 +6,13 @@ workers as there are processors to spare take as many scenes at once.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from celery import shared_task
+from django.conf import settings
 
 from backend.annotations.errors import InvalidEdit
 from backend.annotations.prelabels import FoundMask, Known, Writer
@@ -18,13 +20,14 @@ from backend.jobs import actions as jobs
 from backend.jobs.models import Job
 from backend.jobs.tasks import run
 from backend.predictions.queries import scene_of
+from backend.projects.models import LabelClass
 from backend.scenes.models import Scene
 from backend.scenes.queries import read_scene
 from backend.scenes.sweep_codec import BadObject
 from inference.engine.pipeline import PreLabels
 from inference.engine.pipeline import run as run_pipeline
 from inference.engine.products import found_in
-from inference.engine.providers import NanoProvider, Provider
+from inference.engine.providers import Provider, load_provider
 from inference.masks import encode_runs
 from inference.scene import BadScene
 
@@ -46,7 +49,9 @@ def run_engine(job_id: int) -> None:
 
 
 def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody) -> dict[str, Any]:
-    """Label the scene of an engine job. A job that is resumed begins again; what it wrote stays once."""
+    """Label the scene of an engine job. A job that is resumed looks at no picture again if it had seen them
+    all; what it wrote stays once.
+    """
     scene = Scene.objects.select_related("project").get(pk=scene_of(job))
     frames = scene.frames.count()
 
@@ -55,10 +60,11 @@ def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody
         jobs.progress(job, done=passed * frames + done, total=_PASSES * frames, message=what)
         watch(job)
 
-    provider = provider or _own()
+    provider = provider or _provider(job, scene)
+    keep = settings.DATA / "engine" / str(job.pk)
     found = run_pipeline(
         read_scene(scene), provider,
-        told=lambda stage, done, total: tell(stage, done, _STAGES.index(stage)),
+        told=lambda stage, done, total: tell(stage, done, _STAGES.index(stage)), keep=keep,
     )  # fmt: skip
     writer = Writer(
         scene, uuid5(NAMESPACE_URL, f"masklet:engine:{job.pk}"), job.requested_by,
@@ -78,6 +84,7 @@ def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody
     for done, (index, some) in enumerate(masks, 1):
         writer.write(index, some)
         tell("writing", done, len(_STAGES) + 1)
+    shutil.rmtree(keep, ignore_errors=True)
     return {
         "summary": _summary(writer, cleared),
         "tracks": len(writer.tracks),
@@ -88,9 +95,12 @@ def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody
     }
 
 
-def _own() -> Provider:
+def _provider(job: Job, scene: Scene) -> Provider:
+    """The one that the job asks for, or the installation's; asked about the project's classes."""
+    name = job.parameters.get("provider") or settings.ENGINE_PROVIDER
+    classes = LabelClass.objects.filter(project=scene.project_id, is_stuff=False)
     try:
-        return NanoProvider()
+        return load_provider(name, settings.ENGINE_MODELS, [each.name for each in classes])
     except (ValueError, OSError) as error:
         raise InvalidEdit(f"the data engine has no model to find masks with: {error}") from error
 

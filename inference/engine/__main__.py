@@ -1,8 +1,10 @@
 """Pre-label a recording, or a procedural drive by its seed, without a database.
 
     python -m inference.engine PATH_OR_SEED --out FOLDER [--format F] [--frames N] [--every K]
+        [--provider nano|sam2|grounded-sam2 --models FOLDER --classes car,pedestrian,...]
 
-OUT gets the scene with its labels as Masklet's own archive, which `import_scene` reads. The last line
+OUT gets the scene with its labels as Masklet's own archive, which `import_scene` reads; masks come from our
+own small model, or from larger ones in a local folder (`inference.engine.foundation`). The last line
 is one JSON object: frames_per_hour, peak_gb, the seconds of each stage, and of a procedural drive, whose
 gold is known, precision, coverage and pq of "points" and "pixels", and xmodal_iou.
 """
@@ -25,6 +27,7 @@ from inference.datasets import READERS, detect_format
 from inference.datasets.native_writer import write_scene
 from inference.engine.gold import agreement, judged
 from inference.engine.pipeline import KEY_FRAME_EVERY, PreLabels, run
+from inference.engine.providers import PROVIDERS, load_provider
 from inference.scene import BadScene, Scene
 
 
@@ -80,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", choices=sorted(READERS), help="of a recording; found by itself")
     parser.add_argument("--frames", type=int, default=40, help="of a procedural drive")
     parser.add_argument("--every", type=int, default=KEY_FRAME_EVERY, help="key frames")
+    parser.add_argument("--provider", choices=PROVIDERS, default="nano")
+    parser.add_argument("--models", type=Path, help="folder of larger models")
+    parser.add_argument("--classes", default="", help="names to look for, with commas between them")
     asked = parser.parse_args(arguments)
     if asked.out.exists() and any(asked.out.iterdir()):
         print(f"{asked.out} is not empty; name a new folder", file=sys.stderr)
@@ -87,7 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress = _Progress()
     try:
         scene = opened(asked.what, asked.format, asked.frames)
-        found = run(scene, every=asked.every, told=progress)
+        classes = [name.strip() for name in asked.classes.split(",") if name.strip()]
+        provider = load_provider(asked.provider, asked.models, classes)
+        found = run(scene, provider, every=asked.every, told=progress)
         for remark in found.remarks:
             print(f"note: {remark}", file=sys.stderr)
         # Aside first: whoever looks finds all of it or nothing.

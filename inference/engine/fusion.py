@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from inference.engine.carrying import LabelMap
 from inference.engine.reading import Drive, Glimpse
 from inference.engine.reconstruction import Reconstruction
-from inference.engine.video_masklets import LabelMap, Video
+from inference.engine.video_masklets import Video
 
 Int32Array = npt.NDArray[np.int32]
 

@@ -1,17 +1,22 @@
 """Where the masks of stage 1 come from: one small face, and our own weights behind it by default.
 
+`foundation` has larger models behind the same face.
+
 H x W are a picture's pixels, N a frame's points.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from inference.engine.carrying import Carrier, FlowCarrier
+from inference.engine.proposals import Proposal, without_doubles
 from inference.geometric.frames import PreparedFrame
 from inference.geometric.projection import View
 
@@ -27,19 +32,6 @@ _SURE_IOU, _LARGEST = 0.6, 0.1  # of a mask without points; of the picture
 _FREE_GRID = 60  # pixels of a picture that are asked about, where nothing was drawn
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """Something in one picture.  mask: [H, W].  score: 0 ... 1, how good the mask is thought to be.
-
-    cluster: of the frame's points that it was drawn for, or -1.  label_class: where the provider knows it.
-    """
-
-    mask: BoolArray
-    score: float
-    cluster: int = -1
-    label_class: str | None = None
-
-
 class Provider(Protocol):
     """Finds everything in a picture. It is asked for key frames alone, camera by camera."""
 
@@ -47,6 +39,28 @@ class Provider(Protocol):
     version: str
 
     def propose(self, prepared: PreparedFrame, camera: str) -> list[Proposal]: ...
+
+    def carrier(self) -> Carrier:
+        """What takes the masks of one camera from key frame to key frame."""
+
+
+PROVIDERS = ("nano", "sam2", "grounded-sam2")
+
+
+def load_provider(name: str, folder: Path | None = None, classes: Sequence[str] = ()) -> Provider:
+    """folder: that of the larger models (`foundation`).  classes: names to look for, where the provider does.
+
+    Raises ValueError for a name that is none, and for a model that is not there.
+    """
+    if name == "nano":
+        return NanoProvider()
+    if name not in PROVIDERS:
+        raise ValueError(f"there is no provider {name!r}; choose {', '.join(PROVIDERS)}")
+    if folder is None:
+        raise ValueError(f"{name} comes from a folder of models; say which")
+    from inference.engine.foundation import GroundedSam2, Sam2Automatic
+
+    return Sam2Automatic(folder) if name == "sam2" else GroundedSam2(folder, classes)
 
 
 class NanoProvider:
@@ -95,6 +109,9 @@ class NanoProvider:
                 found.append(Proposal(drawn.mask, 0.8 * drawn.iou * drawn.seen))
         return without_doubles(found)
 
+    def carrier(self) -> Carrier:
+        return FlowCarrier()
+
     def _is_good(self, iou: float, stability: float) -> bool:
         return iou >= self._least_iou and stability >= self._least_stability
 
@@ -116,22 +133,3 @@ def _is_beyond(view: View, pixel: tuple[float, float]) -> bool:
     row, column = int(pixel[1] * view.scale[1]), int(pixel[0] * view.scale[0])
     rows, columns = view.gap.shape
     return bool(view.gap[min(row, rows - 1), min(column, columns - 1)] > 2.0)
-
-
-def without_doubles(proposals: Sequence[Proposal], most: float = 0.7) -> list[Proposal]:
-    """Non-maximum suppression: of masks that overlap by more than `most` (IoU) the best one stays."""
-    kept: list[Proposal] = []
-    small = [proposal.mask[::4, ::4] for proposal in proposals]
-    chosen: list[BoolArray] = []
-    for place in sorted(range(len(proposals)), key=lambda k: -proposals[k].score):
-        own = small[place]
-        is_double = False
-        for other in chosen:
-            inter = int((own & other).sum())
-            if inter and inter > most * int((own | other).sum()):
-                is_double = True
-                break
-        if not is_double:
-            kept.append(proposals[place])
-            chosen.append(own)
-    return kept

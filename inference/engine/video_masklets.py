@@ -1,7 +1,6 @@
 """Stage 1: masks in each camera's video, with numbers that stay.
 
-On key frames a provider finds everything. The picture's own motion (optical flow) carries the map of
-numbers on to the next key frame, where a found mask takes the number whose strand of points it was drawn
+On key frames a provider finds everything. The map of numbers is carried on (`carrying`) to the next key frame, where a found mask takes the number whose strand of points it was drawn
 for, or that lies where it lies, or a new one. The frames between take what the nearer key frame shows,
 carried on or back. Each camera is followed by itself.
 
@@ -18,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from inference.engine.providers import Proposal, Provider
+from inference.engine.carrying import Carrier, LabelMap, Picture, size_within
+from inference.engine.proposals import Proposal
+from inference.engine.providers import Provider
 from inference.engine.reading import Drive
 from inference.engine.reconstruction import Reconstruction
 from inference.geometric.frames import picture_of
 
-LabelMap = npt.NDArray[np.uint16]
-
-MAP_WIDTH_PX, _FLOW_WIDTH_PX = 960, 480  # at most
+MAP_WIDTH_PX = 960  # at most
 _SAME = 0.4  # IoU from which on a found mask is the one that was there
 _LOST_AFTER = 2  # key frames without a match
 _LEAST_CELLS = 24
@@ -57,7 +56,9 @@ def find_masklets(
     told: Callable[[str, int, int], None],
 ) -> list[Video]:  # fmt: skip
     """every: frames from one key frame to the next."""
-    trackers = {camera.name: _Tracker(camera.name) for camera in drive.scene.cameras}
+    trackers = {
+        camera.name: _Tracker(camera.name, provider.carrier) for camera in drive.scene.cameras
+    }
     count = len(drive.frames)
     for position, read in enumerate(drive.frames):
         frame = drive.frame(position)
@@ -88,43 +89,40 @@ def _strand(
 
 
 class _Tracker:
-    def __init__(self, camera: str) -> None:
+    def __init__(self, camera: str, carrier: Callable[[], Carrier]) -> None:
         self.camera = camera
         self.maps: dict[int, LabelMap] = {}
         self._masklets: dict[int, Masklet] = {}
         self._of_strand: dict[int, int] = {}
         self._missed: dict[int, int] = {}
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._grey: npt.NDArray[np.uint8] | None = None
-        self._last: LabelMap | None = None
+        self._new_carrier = carrier
+        self._carrier = carrier()
         # Since the last key frame: positions, and the pictures there.
-        self._since: list[tuple[int, npt.NDArray[np.uint8]]] = []
-        self._size = self._shape = (0, 0)
+        self._since: list[tuple[int, Picture]] = []
+        self._size = (0, 0)
 
     @property
     def is_blind(self) -> bool:
         """Whether nothing is known of the frame before."""
-        return self._last is None
+        return not self.maps
 
     def step(
-        self, position: int, picture: npt.NDArray[np.uint8],
+        self, position: int, picture: Picture,
         proposals: Sequence[tuple[Proposal, int]] | None,
     ) -> None:  # fmt: skip
         self._size = (picture.shape[0], picture.shape[1])
-        self._shape = _size_within(self._size, MAP_WIDTH_PX)
-        small = cv2.resize(
-            picture, _size_within(self._size, _FLOW_WIDTH_PX)[::-1], interpolation=cv2.INTER_AREA
-        )
-        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
-        carried = self._carried(grey)
-        self._since.append((position, grey))
-        self._keep(
-            position, carried if proposals is None else self._renewed(carried, proposals, position)
-        )
-        self._grey, self._last = grey, self.maps[position]
-        if proposals is not None:
-            self._carry_back()
-            self._since = [(position, grey)]
+        shape = size_within(self._size, MAP_WIDTH_PX)
+        carried = self._carrier.next(picture) if self.maps else None
+        if carried is None or carried.shape != shape:
+            carried = np.zeros(shape, np.uint16)
+        self._since.append((position, picture))
+        if proposals is None:
+            self._keep(position, carried)
+            return
+        self._keep(position, self._renewed(carried, proposals, position))
+        self._carrier.begin(picture, self.maps[position])
+        self._carry_back()
+        self._since = [(position, picture)]
 
     def _keep(self, position: int, map_: LabelMap) -> None:
         numbers = np.unique(map_)
@@ -135,34 +133,19 @@ class _Tracker:
             masklet.scores.setdefault(position, _WORN * known[0] if known else 0.5)
         self.maps[position] = map_
 
-    def _carried(self, grey: npt.NDArray[np.uint8]) -> LabelMap:
-        if self._last is None or self._grey is None or self._grey.shape != grey.shape:
-            return np.zeros(self._shape, np.uint16)
-        return self._moved(self._last, self._grey, grey)
-
     def _carry_back(self) -> None:
         """The second half of the frames since the last key frame, from the new one."""
-        if len(self._since) < 3 or len({grey.shape for _, grey in self._since}) > 1:
+        if len(self._since) < 3:
             return
-        nearer = range(len(self._since) - 2, (len(self._since) - 1) // 2, -1)
-        map_ = self.maps[self._since[-1][0]]
-        for place in nearer:
-            map_ = self._moved(map_, self._since[place + 1][1], self._since[place][1])
-            self._keep(self._since[place][0], map_)
-
-    def _moved(
-        self, map_: LabelMap, there: npt.NDArray[np.uint8], here: npt.NDArray[np.uint8]
-    ) -> LabelMap:
-        """A map of one picture as another picture shows it."""
-        small = np.asarray(self._flow.calc(here, there, None))  # type: ignore[call-overload]  # it makes its own
-        height, width = map_.shape
-        flow = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-        v, u = np.mgrid[:height, :width].astype(np.float32)
-        moved = cv2.remap(
-            map_, u + flow[..., 0] * (width / here.shape[1]), v + flow[..., 1] * (height / here.shape[0]),
-            cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0,
-        )  # fmt: skip
-        return np.asarray(moved, np.uint16)
+        carrier = self._new_carrier()
+        last, picture = self._since[-1]
+        carrier.begin(picture, self.maps[last])
+        for place in range(len(self._since) - 2, (len(self._since) - 1) // 2, -1):
+            position, picture = self._since[place]
+            map_ = carrier.next(picture)
+            if map_ is None or map_.shape != self.maps[position].shape:
+                return
+            self._keep(position, map_)
 
     def _renewed(
         self, carried: LabelMap, proposals: Sequence[tuple[Proposal, int]], position: int
@@ -232,12 +215,6 @@ class _Tracker:
 
     def video(self) -> Video:
         return Video(self.camera, self._size, self.maps, self._masklets)
-
-
-def _size_within(size: tuple[int, int], most: int) -> tuple[int, int]:
-    """height, width of a picture that is made no wider than `most`."""
-    share = min(1.0, most / size[1])
-    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
 
 
 def _small(mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:

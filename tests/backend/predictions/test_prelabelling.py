@@ -8,6 +8,7 @@ from uuid import uuid4
 import numpy as np
 import pgtrigger
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db.models import Sum
 from django.test import Client
@@ -18,9 +19,10 @@ from backend.jobs import actions as jobs
 from backend.jobs.models import Job, Kind, State
 from backend.jobs.tasks import run_claimed
 from backend.predictions import actions, prelabelling
-from backend.projects.models import Role
+from backend.projects.models import LabelClass, Role
 from backend.protocol import messages
-from inference.engine.providers import Proposal
+from inference.engine.carrying import FlowCarrier
+from inference.engine.proposals import Proposal
 from inference.world.drive import make_drive
 from tests.builders import build_project, build_stored_scene, build_user
 
@@ -46,6 +48,9 @@ class Clusters:
             mask[v.min() : v.max() + 1, u.min() : u.max() + 1] = True
             found.append(Proposal(mask, 0.9, number))
         return found
+
+    def carrier(self):
+        return FlowCarrier()
 
 
 @pytest.fixture
@@ -208,10 +213,19 @@ def test_it_is_asked_for_over_http(scene, mia):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_command_labels_scenes_by_name(scene, monkeypatch, capsys):
-    monkeypatch.setattr(prelabelling, "NanoProvider", Clusters)
+    asked = []
 
-    call_command("run_engine", scene.name)
+    def loaded(name, folder, classes):
+        asked.append((name, folder, classes))
+        return Clusters()
 
+    monkeypatch.setattr(prelabelling, "load_provider", loaded)
+    LabelClass.objects.create(project=scene.project, name="Tram", colour="#123456")
+
+    call_command("run_engine", scene.name, "--provider", "grounded-sam2")
+
+    assert [each[:2] for each in asked] == [("grounded-sam2", settings.ENGINE_MODELS)]
+    assert "Tram" in asked[0][2]
     assert f"{scene.name}: {mine(scene).count()} tracks" in capsys.readouterr().out
     with pytest.raises(CommandError, match="no scene 'nowhere'; there are"):
         call_command("run_engine", "nowhere")
@@ -219,10 +233,10 @@ def test_the_command_labels_scenes_by_name(scene, monkeypatch, capsys):
 
 @pytest.mark.django_db(transaction=True)
 def test_without_a_model_it_says_what_is_missing(scene, mia, monkeypatch):
-    def none():
+    def none(*_):
         raise ValueError("the predictor 'nano' needs PyTorch, which is not installed")
 
-    monkeypatch.setattr(prelabelling, "NanoProvider", none)
+    monkeypatch.setattr(prelabelling, "load_provider", none)
     job = actions.request_prelabels(scene, by=mia)
 
     prelabelling.run_engine(job.pk)

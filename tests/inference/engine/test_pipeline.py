@@ -12,11 +12,12 @@ import pytest
 
 from inference.datasets import native
 from inference.engine import __main__ as command
+from inference.engine.carrying import FlowCarrier
 from inference.engine.classes import Shape, guessed
 from inference.engine.gold import judged
 from inference.engine.pipeline import run
 from inference.engine.products import found_in
-from inference.engine.providers import Proposal, without_doubles
+from inference.engine.proposals import Proposal, without_doubles
 from inference.engine.reading import read_drive
 from inference.engine.reconstruction import STATIC, reconstruct
 from inference.scene import BadScene, Scene
@@ -66,6 +67,9 @@ class FromGold:
             found.append(Proposal(mask, 0.9, cluster, made()[2][int(number)].label_class))
         return found
 
+    def carrier(self):
+        return FlowCarrier()
+
 
 @cache
 def result():
@@ -80,6 +84,35 @@ def test_perfect_masks_on_key_frames_become_good_tracks_in_every_frame():
     assert scores["pixels"].precision > 0.85
     assert scores["pixels"].coverage > 0.85
     assert scores["pixels"].switches <= 2
+
+
+def test_a_run_that_was_cut_short_looks_at_no_picture_again(tmp_path):
+    class Counting(FromGold):
+        asked = 0
+
+        def propose(self, prepared, camera):
+            Counting.asked += 1
+            return super().propose(prepared, camera)
+
+    first = run(made()[0], Counting(), keep=tmp_path)
+    asked = Counting.asked
+    again = run(made()[0], Counting(), keep=tmp_path)
+
+    assert asked > 0
+    assert Counting.asked == asked
+    assert again.quality == first.quality
+    for camera, maps in first.labels.maps.items():
+        for position, map_ in maps.items():
+            np.testing.assert_array_equal(again.labels.maps[camera][position], map_)
+
+    # Other key frames, and a file that was cut off, are another matter.
+    run(made()[0], Counting(), keep=tmp_path, every=7)
+    assert Counting.asked > asked
+    for file in tmp_path.iterdir():
+        file.write_bytes(file.read_bytes()[:1000])
+    asked = Counting.asked
+    run(made()[0], Counting(), keep=tmp_path)
+    assert Counting.asked > asked
 
 
 def test_tracks_know_what_they_were_made_of():
@@ -225,7 +258,7 @@ def test_the_command_writes_a_scene_that_can_be_read_and_says_how_it_went(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(command, "opened", lambda *_: made()[0])
-    monkeypatch.setattr("inference.engine.pipeline.NanoProvider", FromGold)
+    monkeypatch.setattr(command, "load_provider", lambda *_: FromGold())
     out = tmp_path / "labelled"
 
     assert command.main(["101", "--out", str(out)]) == 0

@@ -21,6 +21,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("scenes", nargs="+", metavar="SCENE", help="id or name of a scene")
+        parser.add_argument(
+            "--provider", default="", metavar="NAME",
+            help="where masks in pictures come from: nano, sam2 or grounded-sam2; default: the "
+            "installation's own (MASKLET_ENGINE_PROVIDER)",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -33,7 +38,7 @@ class Command(BaseCommand):
         logging.getLogger("backend.jobs.actions").setLevel(logging.ERROR)
         for scene in scenes:
             try:
-                job = begin_prelabels(scene, worker=worker_name())
+                job = begin_prelabels(scene, worker=worker_name(), provider=options["provider"])
             except InvalidEdit as error:
                 raise CommandError(str(error)) from error
             try:
