@@ -1,7 +1,7 @@
 """Stage 3: one track for what cameras and LiDARs saw of one thing.
 
 Masklets vote for the strands whose points their pixels show. A masklet and a strand become one track
-when they agree, and so do strands that lie in one masklet. Labels are then carried back to every
+when they agree, and so do strands that lie in one masklet, unless they lie apart in space. Labels are then carried back to every
 point and every pixel.
 
 N points of a frame, h x w cells of a picture's map.
@@ -18,14 +18,18 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.engine.carrying import LabelMap
+from inference.engine.clustering import dbscan
+from inference.engine.pairs import counted
 from inference.engine.reading import Drive, Glimpse
-from inference.engine.reconstruction import Reconstruction
+from inference.engine.reconstruction import STATIC, Reconstruction
 from inference.engine.video_masklets import Video
 
 Int32Array = npt.NDArray[np.int32]
+Node = tuple[str, int]  # a camera and its masklet, or "" and a strand
 
 _MOSTLY = 0.6  # of a masklet's votes for one strand, or of a strand's for one masklet
 _LEAST_VOTES = 4
+_APART_M, _LEAST_VOXELS = 1.5, 2  # of DBSCAN over the voxels of a thing in pieces
 _NEAR_GAP = 1.0  # in units of a point's reach: how far it speaks for pixels
 
 
@@ -95,8 +99,7 @@ def _votes(
             masklet, strand = _seen_together(
                 video.maps[position], frame.glimpses[video.camera], space.strand_of[position]
             )
-            pairs, counts = np.unique(np.stack([masklet, strand]), axis=1, return_counts=True)
-            for (m, s), n in zip(pairs.T.tolist(), counts.tolist(), strict=True):
+            for m, s, n in counted(masklet, strand):
                 if s >= 0:
                     of_strand[video.camera, s] += n
                 if m:
@@ -126,9 +129,9 @@ def _joined(
     space: Reconstruction, videos: Sequence[Video], votes: _Votes
 ) -> tuple[dict[int, Track], Int32Array, dict[str, Int32Array]]:
     """The tracks, and which one each strand and each camera's masklets belong to."""
-    parent: dict[tuple[str, int], tuple[str, int]] = {}
+    parent: dict[Node, Node] = {}
 
-    def root(node: tuple[str, int]) -> tuple[str, int]:
+    def root(node: Node) -> Node:
         parent.setdefault(node, node)
         while parent[node] != node:
             parent[node] = parent[parent[node]]
@@ -145,7 +148,7 @@ def _joined(
     for (camera, masklet, strand), n in votes.both.items():
         if n >= max(_LEAST_VOTES, 0.8 * votes.of_strand[camera, strand]):
             parent[root(("", strand))] = root((camera, masklet))
-    groups: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
+    groups: dict[Node, list[Node]] = defaultdict(list)
     nodes = [("", number) for number in space.strands]
     nodes += [(video.camera, number) for video in videos for number in video.masklets]
     for node in nodes:
@@ -156,7 +159,10 @@ def _joined(
         video.camera: np.zeros(max(video.masklets, default=0) + 1, np.int32) for video in videos
     }
     by_camera = {video.camera: video for video in videos}
-    for members in groups.values():
+    voxels = _voxels(space)
+    for members in [
+        part for group in groups.values() for part in _in_one_place(group, space, voxels)
+    ]:
         track = Track(len(tracks) + 1)
         tracks[track.number] = track
         classes: dict[str, float] = defaultdict(float)
@@ -172,6 +178,50 @@ def _joined(
                 classes[own.label_class] += sum(own.scores.values())
         track.label_class = max(classes, key=lambda name: classes[name]) if classes else None
     return tracks, of_strand, of_masklet
+
+
+def _voxels(space: Reconstruction) -> dict[int, Int32Array]:
+    """Where each strand that stands has points: voxels, each once."""
+    base = len(space) + 1
+    keys = [
+        np.unique(strand[own].astype(np.int64) * base + voxel[own])
+        for strand, voxel in zip(space.strand_of, space.voxel_of, strict=True)
+        for own in [(strand > 0) & (voxel >= 0)]
+    ]
+    known = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+    known = known[space.body[known % base] == STATIC]
+    numbers, starts = np.unique(known // base, return_index=True)
+    parts = np.split((known % base).astype(np.int32), starts[1:])
+    return dict(zip(numbers.tolist(), parts, strict=False))
+
+
+def _in_one_place(
+    group: list[Node], space: Reconstruction, voxels: Mapping[int, Int32Array]
+) -> list[list[Node]]:
+    """A thing's strands, and beside them those that stand too far from the rest to be of it: what a
+    mask that spills over, or that shows the wall behind, has brought together.
+    """
+    standing = [number for camera, number in group if not camera and number in voxels]
+    if len(standing) < 2:
+        return [group]
+    sizes = [len(voxels[number]) for number in standing]
+    centres = space.centre[np.concatenate([voxels[number] for number in standing])]
+    cluster = dbscan(centres.astype(np.float64), _APART_M, _LEAST_VOXELS)
+    if cluster.max() < 1:
+        return [group]
+    main = np.bincount(cluster[cluster >= 0]).argmax()
+    apart = {
+        number: not (own == main).any()
+        for number, own in zip(standing, np.split(cluster, np.cumsum(sizes)[:-1]), strict=True)
+    }
+    # What was elsewhere at another time may have driven there.
+    when = {p for number in standing if not apart[number] for p in space.strands[number].members}
+    far = {
+        ("", number)
+        for number in standing
+        if apart[number] and not when.isdisjoint(space.strands[number].members)
+    }
+    return [[node for node in group if node not in far], *([node] for node in sorted(far))]
 
 
 def _with_points(carried: Int32Array, glimpse: Glimpse, points: Int32Array) -> Int32Array:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.engine.fusion import Labels
+from inference.engine.pairs import counted
 from inference.engine.quality import overlaps
 from inference.engine.reading import Drive
 
@@ -78,8 +79,7 @@ def _shrunk(ids: npt.NDArray[np.int32], shape: tuple[int, ...]) -> npt.NDArray[n
 
 
 def _table(ours: npt.NDArray[np.int32], theirs: npt.NDArray[np.int32]) -> Counter[tuple[int, int]]:
-    pairs, counts = np.unique(np.stack([ours.ravel(), theirs.ravel()]), axis=1, return_counts=True)
-    return Counter({(int(t), int(g)): int(n) for (t, g), n in zip(pairs.T, counts, strict=True)})
+    return Counter({(track, number): n for track, number, n in counted(ours, theirs)})
 
 
 def _score(

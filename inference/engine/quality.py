@@ -17,7 +17,7 @@ from inference.engine.fusion import Labels
 from inference.engine.reading import Drive
 from inference.engine.video_masklets import Video
 
-TRUSTED = 0.5  # from here on
+TRUSTED = 0.6  # from here on
 _POINTS_ALONE = 0.9  # the confidence of points: they are clustered, not guessed
 _WITHOUT_MASKLET = 0.45  # of pixels that points alone claim
 _FEW = 8  # points that a camera must see to tell whether they agree

@@ -10,7 +10,7 @@ N points of a frame, V voxels, S strands.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ _FORGOTTEN_AFTER_S = 0.55
 _FASTEST_M_PER_S = 30.0
 _MOVES_M, _MOVES_WITHIN_S = 0.7, 1.5  # what counts as going somewhere
 _KEPT_VELOCITY = 0.6
+_SURE = 0.5  # of a voxel's points, to say whose it is
 
 
 @dataclass
@@ -73,7 +74,7 @@ def reconstruct(drive: Drive, told: Callable[[str, int, int], None]) -> Reconstr
     strands = followed(drive.frames, told)
     for strand in strands.values():
         strand.moves = _goes_somewhere(strand, drive.frames)
-    return _gathered(drive.frames, strands)
+    return _settled(_gathered(drive.frames, strands))
 
 
 # --- strands -------------------------------------------------------------------------------------
@@ -279,6 +280,31 @@ def _gathered(frames: Sequence[FrameRead], strands: Mapping[int, Strand]) -> Rec
         np.split(voxel_of, ends[:-1]), strand_of, body,
         ((cells + 0.5) * VOXEL_M).astype(np.float32), strands,
     )  # fmt: skip
+
+
+def _settled(space: Reconstruction) -> Reconstruction:
+    """With every point that stands in the strand whose points lie most often where it does: clusters of
+    single frames flow together and fall apart, the map does not.
+    """
+    voxel, strand = np.concatenate(space.voxel_of), np.concatenate(space.strand_of)
+    standing = (voxel >= 0) & (strand > 0)
+    standing[standing] = space.body[voxel[standing]] == STATIC
+    base = int(strand.max(initial=0)) + 1
+    keys, counts = np.unique(
+        voxel[standing].astype(np.int64) * base + strand[standing], return_counts=True
+    )
+    of = keys // base
+    order = np.lexsort((counts, of))
+    most = order[np.append(of[order][1:] != of[order][:-1], True)] if len(of) else order
+    sure = counts[most] >= _SURE * np.bincount(of, counts)[of[most]]
+    owner = np.full(len(space.body), -1, np.int32)
+    owner[of[most][sure]] = (keys % base)[most][sure]
+    settled = strand.copy()
+    known = np.flatnonzero(standing)
+    known = known[owner[voxel[known]] >= 0]
+    settled[known] = owner[voxel[known]]
+    ends = np.cumsum([len(own) for own in space.strand_of])
+    return replace(space, strand_of=np.split(settled, ends[:-1]))
 
 
 _BITS, _HALF = 14, 1 << 13  # of each coordinate: 3.2 km across, and as much up and down

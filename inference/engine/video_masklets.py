@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from inference.engine.carrying import Carrier, LabelMap, Picture, size_within
+from inference.engine.pairs import counted
 from inference.engine.proposals import Proposal
 from inference.engine.providers import Provider
 from inference.engine.reading import Drive
@@ -193,10 +194,7 @@ class _Tracker:
             both = np.zeros((len(free), len(old)))
             where = np.isin(carried, old) & (drawn > 0)
             rows = {k: i for i, k in enumerate(free)}
-            pairs, counts = np.unique(
-                np.stack([drawn[where] - 1, carried[where]]), axis=1, return_counts=True
-            )
-            for (k, n), cells in zip(pairs.T.tolist(), counts.tolist(), strict=True):
+            for k, n, cells in counted(drawn[where] - 1, carried[where]):
                 if k in rows:
                     both[rows[k], places[n]] = cells
             sizes = np.array([(drawn == k + 1).sum() for k in free])[:, None]
