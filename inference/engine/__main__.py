@@ -68,7 +68,7 @@ def figures(found: PreLabels, scene: Scene, seconds: dict[str, float]) -> dict[s
     if gold_of is not None:
         gold = scene.frames.gold  # type: ignore[attr-defined]  # a DriveFrames
         things = frozenset(number for number, track in gold.items() if not track.is_stuff)
-        ids = [gold_of(frame.index) for frame in found.drive.frames]
+        ids = (gold_of(frame.index) for frame in found.drive.frames)
         scores = judged(found.drive, found.labels, ids, things, found.quality.is_trusted)
         for name in ("precision", "coverage", "pq", "matched_iou", "switches"):
             told[name] = {kind: round(getattr(score, name), 4) for kind, score in scores.items()}

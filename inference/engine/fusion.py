@@ -46,12 +46,13 @@ class Track:
 @dataclass(frozen=True)
 class Labels:
     """points: by frame position, [N] track of each point, 0 for none.  maps: by camera and frame position,
-    [h, w] track of each cell.
+    [h, w] track of each cell; of a type as small as their number lets it be, as most of what a long drive
+    holds in memory are these.
     """
 
     tracks: Mapping[int, Track]
     points: Sequence[Int32Array]
-    maps: Mapping[str, Mapping[int, Int32Array]]
+    maps: Mapping[str, Mapping[int, LabelMap]]
 
 
 def fuse(
@@ -64,13 +65,15 @@ def fuse(
         np.where(own > 0, of_strand[np.maximum(own, 0)], 0).astype(np.int32)
         for own in space.strand_of
     ]
-    maps: dict[str, dict[int, Int32Array]] = {}
+    maps: dict[str, dict[int, LabelMap]] = {}
+    small = np.uint16 if len(tracks) < 1 << 16 else np.int32
     for video in videos:
         maps[video.camera] = {}
         for position, own in video.maps.items():
             glimpse = drive.frames[position].glimpses[video.camera]
             carried = of_masklet[video.camera][own]
-            maps[video.camera][position] = _with_points(carried, glimpse, points[position])
+            whole = _with_points(carried, glimpse, points[position])
+            maps[video.camera][position] = np.asarray(whole, small)
     return Labels(tracks, points, maps)
 
 

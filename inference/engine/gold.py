@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,11 +38,11 @@ class Score:
 
 
 def judged(
-    drive: Drive, labels: Labels, gold_ids: Sequence[Mapping[str, npt.NDArray[np.int32]]],
+    drive: Drive, labels: Labels, gold_ids: Iterable[Mapping[str, npt.NDArray[np.int32]]],
     things: frozenset[int],
     trusts: Callable[[str, int, int], bool] = lambda camera, position, track: True,
 ) -> dict[str, Score]:  # fmt: skip
-    """gold_ids: by frame position, of each sensor.  things: the gold ids that count as things.
+    """gold_ids: frame by frame, of each sensor.  things: the gold ids that count as things.
     trusts: whether a (camera, frame position, track) counts as labelled; points always do.
 
     Returns scores of "points" and "pixels". A track's own object is the one on which most of it lies, over
@@ -49,10 +50,11 @@ def judged(
     """
     tables: dict[str, list[Counter[tuple[int, int]]]] = {"points": [], "pixels": []}
     shares: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    for position, frame in enumerate(drive.frames):
-        gold = gold_ids[position]
+    for position, (frame, gold) in enumerate(zip(drive.frames, gold_ids, strict=True)):
         points = np.concatenate([gold[name] for name in frame.part_of] or [np.zeros(0, np.int32)])
-        found = [("points", labels.points[position], points)]
+        found: list[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]] = [
+            ("points", labels.points[position], points)
+        ]
         for camera in frame.glimpses:
             if position in labels.maps.get(camera, {}):
                 map_ = labels.maps[camera][position]
@@ -78,7 +80,7 @@ def _shrunk(ids: npt.NDArray[np.int32], shape: tuple[int, ...]) -> npt.NDArray[n
     )
 
 
-def _table(ours: npt.NDArray[np.int32], theirs: npt.NDArray[np.int32]) -> Counter[tuple[int, int]]:
+def _table(ours: npt.NDArray[Any], theirs: npt.NDArray[np.int32]) -> Counter[tuple[int, int]]:
     return Counter({(track, number): n for track, number, n in counted(ours, theirs)})
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from inference.engine.gold import Score, agreement, judged
@@ -42,11 +44,12 @@ def rendered(seed: int, count: int) -> tuple[Scene, DriveFrames]:
     return replace(drive, frames=[drive.frames[index] for index in range(count)]), drive.frames
 
 
+Gold = Sequence[Mapping[str, npt.NDArray[np.int32]]]
+
+
 def scores_of(
-    found: PreLabels, frames: DriveFrames, least: float | None = None
+    found: PreLabels, ids: Gold, things: frozenset[int], least: float | None = None
 ) -> dict[str, Score]:
-    things = frozenset(number for number, track in frames.gold.items() if not track.is_stuff)
-    ids = [frames.gold_ids(frame.index) for frame in found.drive.frames]
     trusts = found.quality.is_trusted
     if least is not None:
         masks = found.quality.masks
@@ -89,13 +92,15 @@ def _measure(report: Report, full: bool) -> None:
 
             found = pre_label(some, provider, told=told)
             taken[count].append(perf_counter() - began)
-        for kind, score in scores_of(found, frames).items():
+        things = frozenset(number for number, track in frames.gold.items() if not track.is_stuff)
+        ids = [frames.gold_ids(frame.index) for frame in found.drive.frames]
+        for kind, score in scores_of(found, ids, things).items():
             for name in ("precision", "coverage", "pq", "matched_iou", "switches"):
                 values[name, kind].append(float(getattr(score, name)))
         values["cross-modal IoU", ""].append(agreement(found.drive, found.labels))
         if full:
             for least in CURVE:
-                curve[least].append(scores_of(found, frames, least)["pixels"])
+                curve[least].append(scores_of(found, ids, things, least)["pixels"])
     hour = 3600 * FRAMES * len(taken[FRAMES]) / sum(taken[FRAMES])
     report.row(
         AREA, "frames an hour, one thread, 3 cameras", hour, "", target=f">={FRAMES_PER_HOUR}"
