@@ -10,6 +10,7 @@ order for sweeps. COCO's column-major order exists at import and export only: `c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,22 @@ def intersection_over_union(first: BoolArray, second: BoolArray) -> float:
     """IoU of two masks of the same shape; two empty masks agree (1.0)."""
     union = np.count_nonzero(first | second)
     return 1.0 if union == 0 else np.count_nonzero(first & second) / union
+
+
+def top_owners(
+    masks: Iterable[tuple[int, BoolArray]], size: int
+) -> tuple[npt.NDArray[np.int64], int]:
+    """The number of the topmost mask at each element, 0 where there is none, and what was hidden.
+
+    masks: (number > 0, flat bool [size]), bottom to top. Returns owners [size] and how many
+    elements of masks lie under another mask.
+    """
+    owners = np.zeros(size, dtype=np.int64)
+    hidden = 0
+    for number, mask in masks:
+        hidden += int(np.count_nonzero(owners[mask]))
+        owners[mask] = number
+    return owners, hidden
 
 
 def encode_varints(values: npt.NDArray[np.uint64]) -> bytes:

@@ -2,8 +2,11 @@
 
     python -m inference.engine PATH_OR_SEED --out FOLDER [--format F] [--frames N] [--every K]
         [--provider nano|sam2|grounded-sam2 --models FOLDER --classes car,pedestrian,...]
+        [--layout native|waymo-4dseg]
 
-OUT gets the scene with its labels as Masklet's own archive, which `import_scene` reads; masks come from our
+OUT gets the scene with its labels as Masklet's own archive, which `import_scene` reads, or in the layout
+from which SAM4D learns, which `inference.training.train --data` takes; several drives may then go into
+one folder, one after the other. Masks come from our
 own small model, or from larger ones in a local folder (`inference.engine.foundation`). The last line
 is one JSON object: frames_per_hour, peak_gb, the seconds of each stage, and of a procedural drive, whose
 gold is known, precision, coverage and pq of "points" and "pixels", and xmodal_iou.
@@ -25,6 +28,7 @@ from typing import Any
 
 from inference.datasets import READERS, detect_format
 from inference.datasets.native_writer import write_scene
+from inference.datasets.waymo_4dseg_writer import Told, safe_name, write_labelled
 from inference.engine.gold import agreement, judged
 from inference.engine.pipeline import KEY_FRAME_EVERY, PreLabels, run
 from inference.engine.providers import PROVIDERS, load_provider
@@ -75,6 +79,38 @@ def figures(found: PreLabels, scene: Scene, seconds: dict[str, float]) -> dict[s
     return told
 
 
+def write(found: PreLabels, layout: str, out: Path, progress: _Progress) -> None:
+    """Aside first: whoever looks finds all of it or nothing."""
+    aside = out.with_name(f"{out.name}.{os.getpid()}")
+    labelled = replace(found.scene(), problems=[])
+    written = (
+        write_scene(labelled, aside)
+        if layout == "native"
+        else write_labelled(labelled, safe_name(labelled.name), aside, Told())
+    )
+    for frame in written:
+        progress("writing", frame.index + 1, len(found.drive.frames))
+    if layout == "native":
+        if out.exists():
+            out.rmdir()
+        aside.rename(out)
+        return
+    # The meta data last: until it is there, nobody reads the rest.
+    for place in sorted(aside.iterdir(), key=lambda place: place.name == "meta_infos"):
+        for thing in place.iterdir():
+            (out / place.name).mkdir(parents=True, exist_ok=True)
+            thing.rename(out / place.name / thing.name)
+        place.rmdir()
+    aside.rmdir()
+
+
+def _is_taken(out: Path, layout: str) -> bool:
+    """Whether there is something that this layout would mix with."""
+    if not out.exists() or not any(out.iterdir()):
+        return False
+    return layout == "native" or not (out / "meta_infos").is_dir()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m inference.engine", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
@@ -83,28 +119,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", choices=sorted(READERS), help="of a recording; found by itself")
     parser.add_argument("--frames", type=int, default=40, help="of a procedural drive")
     parser.add_argument("--every", type=int, default=KEY_FRAME_EVERY, help="key frames")
+    parser.add_argument("--layout", choices=("native", "waymo-4dseg"), default="native")
     parser.add_argument("--provider", choices=PROVIDERS, default="nano")
     parser.add_argument("--models", type=Path, help="folder of larger models")
     parser.add_argument("--classes", default="", help="names to look for, with commas between them")
     asked = parser.parse_args(arguments)
-    if asked.out.exists() and any(asked.out.iterdir()):
+    if _is_taken(asked.out, asked.layout):
         print(f"{asked.out} is not empty; name a new folder", file=sys.stderr)
         return 1
     progress = _Progress()
     try:
         scene = opened(asked.what, asked.format, asked.frames)
+        if (asked.out / "meta_infos" / f"{safe_name(scene.name)}.json").exists():
+            raise ValueError(f"{scene.name} is in {asked.out} already; name a new folder")
         classes = [name.strip() for name in asked.classes.split(",") if name.strip()]
         provider = load_provider(asked.provider, asked.models, classes)
         found = run(scene, provider, every=asked.every, told=progress)
         for remark in found.remarks:
             print(f"note: {remark}", file=sys.stderr)
-        # Aside first: whoever looks finds all of it or nothing.
-        aside = asked.out.with_name(f"{asked.out.name}.{os.getpid()}")
-        for frame in write_scene(replace(found.scene(), problems=[]), aside):
-            progress("writing", frame.index + 1, len(found.drive.frames))
-        if asked.out.exists():
-            asked.out.rmdir()
-        aside.rename(asked.out)
+        write(found, asked.layout, asked.out, progress)
     except (BadScene, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from inference.datasets import native
+from inference.datasets import native, waymo_4dseg
 from inference.engine import __main__ as command
 from inference.engine.carrying import FlowCarrier
 from inference.engine.classes import Shape, guessed
@@ -273,6 +273,31 @@ def test_the_command_writes_a_scene_that_can_be_read_and_says_how_it_went(
     assert len(read.frames[2].labels.masks) == len(ours)
     assert command.main(["101", "--out", str(out)]) == 1
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_drives_are_gathered_in_the_layout_that_training_reads(tmp_path, monkeypatch, capsys):
+    names = iter(["one", "two", "two"])
+    monkeypatch.setattr(command, "opened", lambda *_: replace(made()[0], name=next(names)))
+    monkeypatch.setattr(command, "load_provider", lambda *_: FromGold())
+    out = tmp_path / "set"
+    for _ in range(2):
+        assert command.main(["101", "--out", str(out), "--layout", "waymo-4dseg"]) == 0
+
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["set"]
+    for name in ("one", "two"):
+        read = waymo_4dseg.read_scene(out / "meta_infos" / f"{name}.json")
+        assert len(read.frames) == FRAMES
+        ours = {(m.sensor, m.mask.tobytes()) for m in result().scene().frames[2].labels.masks}
+        theirs = {(m.sensor, m.mask.tobytes()) for m in read.frames[2].labels.masks}
+        assert theirs == ours
+    # A second time the same drive is refused, with all that is there untouched.
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
+    assert command.main(["101", "--out", str(out), "--layout", "waymo-4dseg"]) == 1
+    assert "two is in" in capsys.readouterr().err
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    assert command.main(["101", "--out", str(tmp_path / "other"), "--layout", "waymo-4dseg"]) == 1
 
 
 def test_the_command_says_what_is_wrong_with_a_recording_and_leaves_nothing(tmp_path, capsys):

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.exports.ownership import top_owners
+from inference.masks import top_owners
 
 
 def test_the_last_mask_wins_and_each_covered_element_counts_once_per_mask_under_it():
