@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -142,6 +142,26 @@ class CuboidLabel:
     heading: float
     velocity_world: tuple[float, float, float] | None = None
     point_count: int | None = None
+
+    def contains(
+        self, points_ego: npt.NDArray[Any], *, margin_m: float = 0.05, floor_m: float = 0.0
+    ) -> npt.NDArray[np.bool_]:
+        """[N] of points [N, 3]: whether they lie in the box.
+
+        margin_m: it is taken to be larger by, on every side.  floor_m: what is left out above its floor, as
+        the ground below a thing is not of it.
+        """
+        away = points_ego - np.array(self.centre_ego)
+        c, s = np.cos(self.heading), np.sin(self.heading)
+        along, across = c * away[:, 0] + s * away[:, 1], c * away[:, 1] - s * away[:, 0]
+        length, width, height = self.size
+        return np.asarray(
+            (np.abs(along) < length / 2 + margin_m)
+            & (np.abs(across) < width / 2 + margin_m)
+            & (np.abs(away[:, 2]) < height / 2 + margin_m)
+            & (away[:, 2] > floor_m - height / 2 if floor_m else True),
+            bool,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from which SAM4D learns, which `inference.training.train --data` takes; several 
 one folder, one after the other. Masks come from our
 own small model, or from larger ones in a local folder (`inference.engine.foundation`). The last line
 is one JSON object: frames_per_hour, peak_gb, the seconds of each stage, and of a procedural drive, whose
-gold is known, precision, coverage and pq of "points" and "pixels", and xmodal_iou.
+gold is known, precision, coverage and pq of "points" and "pixels", and xmodal_iou. Of a recording with cuboids it has
+how many of them there are, and recall and purity (`inference.engine.recall`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from inference.datasets.waymo_4dseg_writer import Told, safe_name, write_labelle
 from inference.engine.gold import agreement, judged
 from inference.engine.pipeline import KEY_FRAME_EVERY, PreLabels, run
 from inference.engine.providers import PROVIDERS, load_provider
+from inference.engine.recall import recalled
 from inference.scene import BadScene, Scene
 
 
@@ -76,6 +78,11 @@ def figures(found: PreLabels, scene: Scene, seconds: dict[str, float]) -> dict[s
         scores = judged(found.drive, found.labels, ids, things, found.quality.is_trusted)
         for name in ("precision", "coverage", "pq", "matched_iou", "switches"):
             told[name] = {kind: round(getattr(score, name), 4) for kind, score in scores.items()}
+    recall = recalled(found.drive, found.labels, found.things)
+    if recall is not None:
+        told["cuboids"] = {
+            "count": recall.count, "recall": round(recall.recall, 4), "purity": round(recall.purity, 4),
+        }  # fmt: skip
     return told
 
 

@@ -23,7 +23,7 @@ from inference.geometry import project_to_image
 from inference.masks import intersection_over_union
 from inference.predictor import Predictor
 from inference.prompts import PointPrompt
-from inference.scene import CuboidLabel, Frame, FrameLabels, Scene, Sensor
+from inference.scene import Frame, FrameLabels, Scene, Sensor
 from inference.training.cases import middle_point
 
 BoolArray = npt.NDArray[np.bool_]
@@ -34,7 +34,6 @@ _GROUND = frozenset((
     "Driveway",
 ))  # fmt: skip
 _FLOOR_M = 0.25
-_MARGIN_M = 0.05
 
 
 def recorded_scenes(folder: Path) -> Iterator[tuple[str, Scene]]:
@@ -79,7 +78,7 @@ def _asked(
     has_classes = bool(frame.labels.masks)
     seen = {camera.name: _seen(camera, frame, points) for camera in scene.cameras}
     for cuboid in frame.labels.cuboids:
-        truth = _inside(cuboid, points, floor_m=0.0 if has_classes else _FLOOR_M) & ~is_ground
+        truth = cuboid.contains(points, floor_m=0.0 if has_classes else _FLOOR_M) & ~is_ground
         if not truth.any():
             continue
         shown = {name: np.flatnonzero(truth & in_view) for name, (_, in_view) in seen.items()}
@@ -98,20 +97,6 @@ def _asked(
                 "C→L": PointPrompt(camera, (u, v)),
             },
         )
-
-
-def _inside(cuboid: CuboidLabel, points: npt.NDArray[Any], *, floor_m: float) -> BoolArray:
-    away = points - np.array(cuboid.centre_ego)
-    c, s = np.cos(cuboid.heading), np.sin(cuboid.heading)
-    along, across = c * away[:, 0] + s * away[:, 1], c * away[:, 1] - s * away[:, 0]
-    length, width, height = cuboid.size
-    return np.asarray(
-        (np.abs(along) < length / 2 + _MARGIN_M)
-        & (np.abs(across) < width / 2 + _MARGIN_M)
-        & (np.abs(away[:, 2]) < height / 2 + _MARGIN_M)
-        & (away[:, 2] > floor_m - height / 2 if floor_m else True),
-        bool,
-    )
 
 
 def _seen(
