@@ -1,6 +1,7 @@
 """What the data engine found, written as labels: one edit a frame, all of one group.
 
-What a person has had a hand in stays: neither is it replaced, nor is the same thing labelled again.
+What a person has had a hand in stays: neither is it replaced, nor is the same thing labelled again. What lies in
+a cuboid is of the cuboid's track, which gets the masks that it lacks.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 from django.db.models import QuerySet
 
 from backend.accounts.models import User
-from backend.annotations.models import Edit, Mask, Source, Track
+from backend.annotations.models import Cuboid, Edit, Mask, Source, Track
 from backend.annotations.revisions import AlreadyApplied, NewMask, Revision, changing
 from backend.projects.actions import label_class
 from backend.projects.models import LabelClass
 from backend.scenes.models import Reading, Scene
 from inference import masks as run_lengths
+from inference.scene import CuboidLabel
 
 TOOL, _KEY = "engine", "engine "
 _SAME = 0.5  # IoU from which on a found mask is what somebody has labelled already
@@ -38,12 +40,28 @@ class FoundMask:
     confidence: float
 
 
+def cuboids_of(scene: Scene) -> dict[int, list[CuboidLabel]]:
+    """By frame index, the boxes as they stand now; `track` is the track's number."""
+    rows = Cuboid.objects.filter(
+        track__document=scene.pk, until_revision=None, track__deleted_revision=None
+    ).values_list(
+        "frame__index", "track__number", "track__label_class__name", "centre_ego", "size", "heading"
+    )
+    found: dict[int, list[CuboidLabel]] = defaultdict(list)
+    for frame, number, name, (x, y, z), (length, width, height), heading in rows:
+        found[frame].append(
+            CuboidLabel(str(number), name, (x, y, z), (length, width, height), heading)
+        )
+    return found
+
+
 @dataclass
 class Writer:
     """One run of the engine over one scene.
 
     group: of all its edits, so that they are undone together.  skipped: the engine's numbers of things
-    that are labelled already.  tracks: the engine's numbers -> ours.
+    that are labelled already.  boxed: the engine's numbers -> our track, of what lies in its cuboids.
+    tracks: the engine's numbers -> ours, of those that it has made.
     """
 
     scene: Scene
@@ -52,6 +70,7 @@ class Writer:
     model: str
     model_version: str
     scores: Mapping[int, float]
+    boxed: Mapping[int, int] = field(default_factory=dict)
     skipped: frozenset[int] = frozenset()
     tracks: dict[int, Track] = field(default_factory=dict)
     masks: int = 0
@@ -63,9 +82,8 @@ class Writer:
             self.tracks[int(track.source_key.removeprefix(_KEY))] = track
 
     def _own(self) -> QuerySet[Track]:
-        written = Edit.objects.filter(document=self.scene.pk, group=self.group)
         return Track.objects.filter(
-            document=self.scene.pk, from_revision__in=written.values("revision"),
+            document=self.scene.pk, from_revision__in=self._revisions(),
             deleted_revision=None,
         ).select_related("label_class")  # fmt: skip
 
@@ -80,15 +98,38 @@ class Writer:
         ).exclude(number__in=[number for number in touched if number is not None])
         mine = mine.exclude(pk__in=self._own())
         doomed = [t for t in mine if not t.masks.filter(source=Source.PERSON).exists()]
-        if doomed:
+        lent = self._lent(touched)
+        if doomed or lent:
             try:
                 with self._changing("clear") as revision:
                     for track in doomed:
                         revision.delete_track(track)
+                    for number, readings in lent.items():
+                        gone = [NewMask(reading, b"", 0, Source.ENGINE) for reading in readings]
+                        revision.put_masks(revision.track(number), gone)
                     revision.change = {"kind": "prelabels_cleared", "tracks": len(doomed)}
             except AlreadyApplied:
                 pass
         return len(doomed)
+
+    def _lent(self, touched: set[int | None]) -> dict[int, list[int]]:
+        """Readings in which an earlier run gave masks to tracks that are not its own, by number."""
+        rows = Mask.objects.filter(
+            track__document=self.scene.pk, track__deleted_revision=None, source=Source.ENGINE,
+            until_revision=None, area__gt=0,
+        ).exclude(track__source=Source.ENGINE).exclude(
+            from_revision__in=self._revisions()
+        ).values_list("track__number", "reading_id")  # fmt: skip
+        lent: dict[int, list[int]] = defaultdict(list)
+        for number, reading in rows:
+            if number not in touched:
+                lent[number].append(reading)
+        return lent
+
+    def _revisions(self) -> QuerySet[Edit, int]:
+        """Those of this very run."""
+        written = Edit.objects.filter(document=self.scene.pk, group=self.group)
+        return written.values_list("revision", flat=True)
 
     def write(self, frame: int, found: Iterable[FoundMask]) -> None:
         """The masks of one frame. The same frame twice is written once."""
@@ -102,6 +143,7 @@ class Writer:
         for mask in found:
             if mask.track not in self.skipped and mask.sensor in readings:
                 by_track[mask.track].append(mask)
+        self._leave_what_boxes_have(frame, by_track)
         if not by_track:
             return
         self.masks += sum(map(len, by_track.values()))
@@ -113,6 +155,27 @@ class Writer:
                 revision.change = {"kind": "prelabels", "frame": frame, "masks": count}
         except AlreadyApplied:
             pass
+
+    def _leave_what_boxes_have(self, frame: int, found: dict[int, list[FoundMask]]) -> None:
+        """A cuboid's track keeps the masks that it has, and may be gone by now."""
+        numbers = {self.boxed[number]: number for number in found if number in self.boxed}
+        if not numbers:
+            return
+        tracks = Track.objects.filter(document=self.scene.pk, deleted_revision=None)
+        there = set(tracks.filter(number__in=numbers).values_list("number", flat=True))
+        has = set(
+            Mask.objects.filter(
+                track__document=self.scene.pk, track__number__in=numbers, until_revision=None,
+                reading__frame__index=frame, area__gt=0,
+            ).exclude(from_revision__in=self._revisions())
+            .values_list("track__number", "reading__sensor__name")
+        )  # fmt: skip
+        for ours, number in numbers.items():
+            left = [m for m in found[number] if ours in there and (ours, m.sensor) not in has]
+            if left:
+                found[number] = left
+            else:
+                del found[number]
 
     def _put(
         self, revision: Revision, number: int, found: Sequence[FoundMask],
@@ -126,7 +189,10 @@ class Writer:
             )
             for mask in found
         ]  # fmt: skip
-        revision.put_masks(self._track(revision, number, found[0].label_class), new)
+        if number in self.boxed:
+            revision.put_masks(revision.track(self.boxed[number]), new)
+        else:
+            revision.put_masks(self._track(revision, number, found[0].label_class), new)
         return len(new)
 
     def _track(self, revision: Revision, number: int, class_name: str) -> Track:
@@ -154,6 +220,7 @@ class Known:
     def __init__(self, writer: Writer) -> None:
         """writer: what it has written itself does not count."""
         self._scene, self._own = writer.scene, {track.pk for track in writer.tracks.values()}
+        self._boxed = writer.boxed
         self._same: dict[int, int] = defaultdict(int)
         self._seen: dict[int, int] = defaultdict(int)
 
@@ -167,6 +234,8 @@ class Known:
         for sensor, size, runs in rows:
             known[sensor].append(run_lengths.decode_runs(bytes(runs), size))
         for mask in found:
+            if mask.track in self._boxed:
+                continue
             self._seen[mask.track] += 1
             for theirs in known.get(mask.sensor, ()):
                 ours = run_lengths.decode_runs(mask.runs, len(theirs))

@@ -15,7 +15,7 @@ from celery import shared_task
 from django.conf import settings
 
 from backend.annotations.errors import InvalidEdit
-from backend.annotations.prelabels import FoundMask, Known, Writer
+from backend.annotations.prelabels import FoundMask, Known, Writer, cuboids_of
 from backend.jobs import actions as jobs
 from backend.jobs.models import Job
 from backend.jobs.tasks import run
@@ -61,14 +61,16 @@ def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody
         watch(job)
 
     provider = provider or _provider(job, scene)
+    cuboids = cuboids_of(scene)
     keep = settings.DATA / "engine" / str(job.pk)
     found = run_pipeline(
-        read_scene(scene), provider,
+        read_scene(scene), provider, boxes=lambda frame: cuboids.get(frame.index, ()),
         told=lambda stage, done, total: tell(stage, done, _STAGES.index(stage)), keep=keep,
     )  # fmt: skip
     writer = Writer(
         scene, uuid5(NAMESPACE_URL, f"masklet:engine:{job.pk}"), job.requested_by,
         f"engine, {provider.name}", provider.version, found.quality.scores,
+        {t.number: int(t.box) for t in found.labels.tracks.values() if t.box is not None},
     )  # fmt: skip
     writer.recall()
     cleared = writer.clear()
@@ -88,6 +90,7 @@ def prelabel(job: Job, *, provider: Provider | None = None, watch: Told = nobody
     return {
         "summary": _summary(writer, cleared),
         "tracks": len(writer.tracks),
+        "in_boxes": len(writer.boxed),
         "masks": writer.masks,
         "replaced": cleared,
         "labelled_already": len(writer.skipped),
@@ -115,6 +118,8 @@ def _masks(found: PreLabels, position: int) -> Iterator[FoundMask]:
 
 def _summary(writer: Writer, cleared: int) -> str:
     said = f"{len(writer.tracks)} tracks, {writer.masks} masks"
+    if writer.boxed:
+        said += f"; {len(writer.boxed)} tracks with boxes got masks"
     if cleared:
         said += f"; {cleared} tracks of an earlier run were replaced"
     if writer.skipped:

@@ -2,7 +2,7 @@
 
     python -m inference.engine PATH_OR_SEED --out FOLDER [--format F] [--frames N] [--every K]
         [--provider nano|sam2|grounded-sam2 --models FOLDER --classes car,pedestrian,...]
-        [--layout native|waymo-4dseg]
+        [--layout native|waymo-4dseg] [--boxes]
 
 OUT gets the scene with its labels as Masklet's own archive, which `import_scene` reads, or in the layout
 from which SAM4D learns, which `inference.training.train --data` takes; several drives may then go into
@@ -30,6 +30,7 @@ from typing import Any
 from inference.datasets import READERS, detect_format
 from inference.datasets.native_writer import write_scene
 from inference.datasets.waymo_4dseg_writer import Told, safe_name, write_labelled
+from inference.engine.boxes import own_boxes
 from inference.engine.gold import agreement, judged
 from inference.engine.pipeline import KEY_FRAME_EVERY, PreLabels, run
 from inference.engine.providers import PROVIDERS, load_provider
@@ -126,6 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", choices=sorted(READERS), help="of a recording; found by itself")
     parser.add_argument("--frames", type=int, default=40, help="of a procedural drive")
     parser.add_argument("--every", type=int, default=KEY_FRAME_EVERY, help="key frames")
+    parser.add_argument("--boxes", action="store_true",
+                        help="take the recording's cuboids for what they are: things, and how they move")  # fmt: skip
     parser.add_argument("--layout", choices=("native", "waymo-4dseg"), default="native")
     parser.add_argument("--provider", choices=PROVIDERS, default="nano")
     parser.add_argument("--models", type=Path, help="folder of larger models")
@@ -141,7 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"{scene.name} is in {asked.out} already; name a new folder")
         classes = [name.strip() for name in asked.classes.split(",") if name.strip()]
         provider = load_provider(asked.provider, asked.models, classes)
-        found = run(scene, provider, every=asked.every, told=progress)
+        boxes = own_boxes if asked.boxes else None
+        found = run(scene, provider, every=asked.every, boxes=boxes, told=progress)
         for remark in found.remarks:
             print(f"note: {remark}", file=sys.stderr)
         write(found, asked.layout, asked.out, progress)

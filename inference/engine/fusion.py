@@ -35,12 +35,15 @@ _NEAR_GAP = 1.0  # in units of a point's reach: how far it speaks for pixels
 
 @dataclass
 class Track:
-    """One thing.  strands, masklets: (camera, number) that became it."""
+    """One thing.  strands, masklets: (camera, number) that became it.  box: the recording's cuboid that it
+    is, by the name of its track.
+    """
 
     number: int
     strands: list[int] = field(default_factory=list)
     masklets: list[tuple[str, int]] = field(default_factory=list)
     label_class: str | None = None
+    box: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,16 +144,27 @@ def _joined(
             node = parent[node]
         return node
 
+    box = {("", s.number): s.box.name for s in space.strands.values() if s.box}
+
+    def unite(one: Node, other: Node) -> None:
+        """What lies in two cuboids is two things, whatever a mask says."""
+        one, other = root(one), root(other)
+        if one == other or (one in box and other in box):
+            return
+        parent[one] = other
+        if one in box:
+            box[other] = box[one]
+
     for (camera, masklet, strand), n in votes.both.items():
         if n < _LEAST_VOTES:
             continue
         # What the masklet shows is this strand, mostly.
         if n >= _MOSTLY * votes.of_masklet[camera, masklet]:
-            parent[root((camera, masklet))] = root(("", strand))
+            unite((camera, masklet), ("", strand))
     # A strand that lies in a masklet whose own strand is another one: a thing in pieces.
     for (camera, masklet, strand), n in votes.both.items():
         if n >= max(_LEAST_VOTES, 0.8 * votes.of_strand[camera, strand]):
-            parent[root(("", strand))] = root((camera, masklet))
+            unite(("", strand), (camera, masklet))
     groups: dict[Node, list[Node]] = defaultdict(list)
     nodes = [("", number) for number in space.strands]
     nodes += [(video.camera, number) for video in videos for number in video.masklets]
@@ -173,6 +187,10 @@ def _joined(
             if not camera:
                 track.strands.append(number)
                 of_strand[number] = track.number
+                its = space.strands[number].box
+                if its is not None:
+                    track.box = its.name
+                    classes[its.label_class] = np.inf
                 continue
             track.masklets.append((camera, number))
             of_masklet[camera][number] = track.number

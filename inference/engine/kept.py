@@ -23,7 +23,8 @@ from inference.engine.video_masklets import Masklet, Video
 def name_of(drive: Drive, provider: str, every: int) -> str:
     """A file name that other frames, another provider or other key frames do not have."""
     facts = [drive.scene.name, provider, every, [frame.timestamp_us for frame in drive.frames],
-             [sorted(frame.glimpses) for frame in drive.frames]]  # fmt: skip
+             [sorted(frame.glimpses) for frame in drive.frames],
+             [[str(box) for box in frame.boxes.values()] for frame in drive.frames]]  # fmt: skip
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     return f"masklets-{digest}.zip"
 

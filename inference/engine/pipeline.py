@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference.engine.boxes import BoxesOf
 from inference.engine.classes import classes_of
 from inference.engine.fusion import Labels, fuse
 from inference.engine.kept import load_videos, name_of, save_videos
@@ -40,18 +41,19 @@ class PreLabels:
 
 def run(
     scene: Scene, provider: Provider | None = None, *, every: int = KEY_FRAME_EVERY,
-    told: Told = lambda stage, done, total: None, keep: Path | None = None,
+    boxes: BoxesOf | None = None, told: Told = lambda stage, done, total: None,
+    keep: Path | None = None,
 ) -> PreLabels:  # fmt: skip
     """Label a whole scene: no one clicks.
 
     provider: where masks in pictures come from; None: our own small model.  every: frames from one key
-    frame to the next.  told: (stage, frames done, of how many).  keep: a folder for what the pictures gave,
+    frame to the next.  boxes: where cuboids of its things come from, if anywhere.  told: (stage, frames done, of how many).  keep: a folder for what the pictures gave,
     most of the work; a run that is begun again with the same one goes on from there.  Raises BadScene for a scene in which
     there is nothing to label.
     """
     if every < 1:
         raise ValueError(f"key frames come every {every} frames; give 1 or more")
-    drive = read_drive(scene, told)
+    drive = read_drive(scene, told, boxes)
     space = reconstruct(drive, told)
     videos = _videos(drive, space, provider or NanoProvider(), every, told, keep)
     labels = fuse(drive, space, videos, told)

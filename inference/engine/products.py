@@ -63,9 +63,12 @@ def things_of(drive: Drive, space: Reconstruction, labels: Labels) -> frozenset[
     return frozenset(
         number
         for number, track in labels.tracks.items()
-        if frames[number] >= least
-        and (most[number] >= _LEAST_POINTS or track.masklets)
-        and number not in left_out
+        if (track.box and frames[number])
+        or (
+            frames[number] >= least
+            and (most[number] >= _LEAST_POINTS or track.masklets)
+            and number not in left_out
+        )
     )
 
 

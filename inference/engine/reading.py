@@ -6,16 +6,17 @@ N points of a frame's merged cloud, M of them seen by a camera.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from inference.engine.boxes import Box, BoxesOf, boxed, in_world
 from inference.geometric.frames import PreparedFrame, merged_cloud
 from inference.geometric.projection import View
 from inference.geometry import FloatArray, transform
-from inference.scene import BadScene, Frame, FrameLabels, Scene
+from inference.scene import BadScene, CuboidLabel, Frame, FrameLabels, Scene
 
 Float32Array = npt.NDArray[np.float32]
 Int32Array = npt.NDArray[np.int32]
@@ -50,7 +51,7 @@ class FrameRead:
     """points_world: [N, 3] float32, metres from the scene's first pose.  cluster: [N], -1 for none.
 
     is_ground: [N].  height_m: [N] above the ground.  part_of: LiDAR -> its
-    slice.  glimpses: by camera that has a picture.
+    slice.  glimpses: by camera that has a picture.  boxes: of the clusters that lie in one.
     """
 
     index: int
@@ -62,6 +63,7 @@ class FrameRead:
     height_m: Float32Array
     part_of: Mapping[str, slice]
     glimpses: Mapping[str, Glimpse]
+    boxes: Mapping[int, Box] = field(default_factory=dict)
 
     @property
     def time_s(self) -> float:
@@ -73,25 +75,32 @@ class FrameRead:
 
 @dataclass(frozen=True)
 class Drive:
-    """scene: the recording.  frames: read, in the order of time.  remarks: what was odd, for people."""
+    """scene: the recording.  frames: read, in the order of time.  remarks: what was odd, for people.
+
+    cuboids: by index of the frame, where boxes are looked at.
+    """
 
     scene: Scene
     frames: Sequence[FrameRead]
     remarks: tuple[str, ...]
+    cuboids: Mapping[int, Sequence[CuboidLabel]] = field(default_factory=dict)
 
     def frame(self, position: int) -> Frame:
-        """A frame once more. Its labels are not looked at."""
+        """A frame once more, without labels."""
         return replace(self.scene.frames[self.frames[position].index], labels=FrameLabels())
 
     def prepared(self, frame: Frame) -> PreparedFrame:
         """Its clusters once more, too."""
-        return PreparedFrame(self.scene, frame, merged_cloud(self.scene, frame))
+        cloud = merged_cloud(self.scene, frame)
+        return PreparedFrame(self.scene, frame, boxed(cloud, self.cuboids.get(frame.index, ()))[0])
 
 
-def read_drive(scene: Scene, told: Callable[[str, int, int], None]) -> Drive:
-    """Read every frame once, in the order of time.
+def read_drive(
+    scene: Scene, told: Callable[[str, int, int], None], boxes: BoxesOf | None = None
+) -> Drive:
+    """Read every frame once, in the order of time. Its labels are not looked at but for boxes.
 
-    told: (stage, frames done, of how many).
+    told: (stage, frames done, of how many).  boxes: where a frame's cuboids come from; None: from nowhere.
     Raises BadScene for a scene without frames, or in which no frame can be read.
     """
     count = len(scene.frames)
@@ -101,14 +110,18 @@ def read_drive(scene: Scene, told: Callable[[str, int, int], None]) -> Drive:
         raise BadScene(f"scene {scene.name!r} has neither cameras nor LiDARs")
     frames: list[FrameRead] = []
     remarks: list[str] = []
+    cuboids: dict[int, Sequence[CuboidLabel]] = {}
     for index in range(count):
         try:
-            frame = replace(scene.frames[index], labels=FrameLabels())
+            recorded = scene.frames[index]
+            cuboids[index] = tuple(boxes(recorded)) if boxes else ()
+            frame = replace(recorded, labels=FrameLabels())
         except BadScene as error:
             remarks.append(f"frame {index} was left out: {error}")
             continue
-        prepared = PreparedFrame(scene, frame, merged_cloud(scene, frame))
-        frames.append(_read(prepared, remarks))
+        cloud, known = boxed(merged_cloud(scene, frame), cuboids[index])
+        read = _read(PreparedFrame(scene, frame, cloud), remarks)
+        frames.append(replace(read, boxes=in_world(known, frame.world_from_ego)))
         told("reading", index + 1, count)
     if not frames:
         raise BadScene(f"no frame of scene {scene.name!r} can be read: {remarks[0]}")
@@ -116,7 +129,7 @@ def read_drive(scene: Scene, told: Callable[[str, int, int], None]) -> Drive:
     if times != sorted(times):
         remarks.append("frames were not in the order of time; they were taken in that order")
         frames.sort(key=lambda frame: frame.timestamp_us)
-    return Drive(scene, frames, tuple([*remarks, *_what_is_missing(scene, frames)]))
+    return Drive(scene, frames, tuple([*remarks, *_what_is_missing(scene, frames)]), cuboids)
 
 
 def _read(prepared: PreparedFrame, remarks: list[str]) -> FrameRead:

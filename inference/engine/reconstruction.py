@@ -1,6 +1,6 @@
 """Stage 2: the drive in space and time. What stands lies in one map, what moves in maps of its own.
 
-Clusters of points are followed from frame to frame into strands. A strand that has gone somewhere is a
+Clusters of points are followed from frame to frame into strands, those that lie in a recording's cuboid by that. A strand that has gone somewhere is a
 body with a path; its points are gathered in its own frame of reference, all others in the world's
 (paper sheet, section 4). A voxel then is the same piece of the same thing in every frame.
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
+from inference.engine.boxes import Box
 from inference.engine.reading import Drive, FrameRead
 from inference.geometry import FloatArray
 
@@ -39,7 +40,8 @@ _SURE = 0.5  # of a voxel's points, to say whose it is
 class Strand:
     """A cluster through time.  members: frame position -> its numbers of clusters there.
 
-    path: frame position -> [3] metres gone since its first frame.
+    path: frame position -> [3] metres gone since its first frame.  turn: frame position -> radians turned
+    since then about `pivot`, the place in the first frame, where that is known.  box: the cuboid that it is.
     """
 
     number: int
@@ -49,6 +51,16 @@ class Strand:
     velocity: FloatArray = field(default_factory=lambda: np.zeros(3))
     last: int = 0
     moves: bool = False
+    turn: dict[int, float] = field(default_factory=dict)
+    pivot: FloatArray = field(default_factory=lambda: np.zeros(3))
+    box: Box | None = None
+
+    def at_first(self, position: int, points: FloatArray) -> FloatArray:
+        """[P, 3] of points at a frame: where in the world they were in its first one."""
+        back = points - self.path[position] - self.pivot
+        angle = -self.turn.get(position, 0.0)
+        c, s = np.cos(angle), np.sin(angle)
+        return back @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T + self.pivot
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class _Clusters:
 
 
 def _clusters(frame: FrameRead) -> _Clusters:
-    index = np.flatnonzero(frame.cluster >= 0)
+    index = np.flatnonzero((frame.cluster >= 0) & ~np.isin(frame.cluster, [*frame.boxes]))
     cluster, points = frame.cluster[index], frame.points_world[index].astype(np.float64)
     numbers, of, counts = np.unique(cluster, return_inverse=True, return_counts=True)
     large = counts >= _LEAST_POINTS
@@ -117,7 +129,9 @@ def followed(
     strands: dict[int, Strand] = {}
     alive: list[Strand] = []
     random = np.random.default_rng(0)
+    of_box: dict[str, Strand] = {}
     for position, frame in enumerate(frames):
+        _follow_boxes(frame, position, strands, of_box)
         clusters = _clusters(frame)
         alive = [
             strand for strand in alive
@@ -137,6 +151,23 @@ def followed(
                 _remember(strand, clusters, [k], position, random)
         told("following clusters", position + 1, len(frames))
     return strands
+
+
+def _follow_boxes(
+    frame: FrameRead, position: int, strands: dict[int, Strand], of_box: dict[str, Strand]
+) -> None:
+    """What lies in cuboids goes where they go."""
+    for number, box in frame.boxes.items():
+        strand = of_box.get(box.name)
+        if strand is None or strand.box is None:
+            strand = Strand(len(strands) + 1, box=box, pivot=box.centre_world)
+            strands[strand.number] = of_box[box.name] = strand
+        first = strand.box
+        assert first is not None
+        strand.members[position] = [number]
+        strand.path[position] = box.centre_world - first.centre_world
+        strand.turn[position] = box.heading - first.heading
+        strand.last = position
 
 
 def _matched(
@@ -266,7 +297,8 @@ def _gathered(frames: Sequence[FrameRead], strands: Mapping[int, Strand]) -> Rec
         body = np.where(np.isin(own, [*moving]), own, STATIC)
         local = frame.points_world.astype(np.float64)
         for number in np.unique(body[body > 0]).tolist():
-            local[body == number] -= strands[number].path[position]
+            own_points = body == number
+            local[own_points] = strands[number].at_first(position, local[own_points])
         key = _packed(body, np.floor(local / VOXEL_M).astype(np.int64))
         key[(frame.cluster < 0) | frame.is_ground] = -1
         keys.append(key)

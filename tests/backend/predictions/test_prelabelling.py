@@ -14,6 +14,7 @@ from django.db.models import Sum
 from django.test import Client
 
 from backend.annotations import actions as label_actions
+from backend.annotations.imported import ImportedFrame, write_imported_labels
 from backend.annotations.models import Document, Edit, Mask, Source, Track
 from backend.jobs import actions as jobs
 from backend.jobs.models import Job, Kind, State
@@ -23,6 +24,8 @@ from backend.projects.models import LabelClass, Role
 from backend.protocol import messages
 from inference.engine.carrying import FlowCarrier
 from inference.engine.proposals import Proposal
+from inference.masks import decode_runs
+from inference.scene import CuboidLabel
 from inference.world.drive import make_drive
 from tests.builders import build_project, build_stored_scene, build_user
 
@@ -244,3 +247,89 @@ def test_without_a_model_it_says_what_is_missing(scene, mia, monkeypatch):
     job.refresh_from_db()
     assert job.state == State.FAILED
     assert "no model to find masks with: the predictor 'nano' needs PyTorch" in job.error
+
+
+# --- recordings with boxes --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def boxed(scene, mia):
+    """The same drive with the cuboids that came with it."""
+    frames = [
+        ImportedFrame(frame.index, cuboids=tuple(frame.labels.cuboids)) for frame in drive().frames
+    ]
+    write_imported_labels(scene, frames, operation_id=uuid4(), by=mia, same_objects={}, class_of={})
+    return scene
+
+
+def lent(scene):
+    return Mask.objects.filter(
+        track__document=scene.pk, track__source=Source.IMPORT, source=Source.ENGINE,
+        until_revision=None, area__gt=0,
+    )  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_lies_in_boxes_becomes_masks_of_their_tracks(boxed, mia):
+    known = Track.objects.filter(document=boxed.pk, source=Source.IMPORT)
+    names = set(known.values_list("number", "label_class__name"))
+
+    job = prelabelled(boxed, mia)
+
+    assert job.state == State.DONE, job.error
+    assert set(known.values_list("number", "label_class__name")) == names
+    with_masks = lent(boxed).values("track").distinct().count()
+    assert 0 < with_masks <= job.report["in_boxes"]
+    assert mine(boxed).exists()  # what has no box is still found
+    assert f"{job.report['in_boxes']} tracks with boxes got masks" in job.message
+    # Masks in a sweep lie in their tracks' boxes.
+    inside: list[bool] = []
+    for mask in lent(boxed).filter(reading__sensor__kind="lidar").select_related("reading__frame"):
+        frame = drive().frames[mask.reading.frame.index]
+        points = frame.sweeps[mask.reading.sensor.name].points_ego
+        row = mask.track.cuboids.get(frame=mask.reading.frame)
+        cuboid = CuboidLabel("", "", tuple(row.centre_ego), tuple(row.size), row.heading)
+        own = decode_runs(bytes(mask.runs), len(points))
+        inside += cuboid.contains(points.astype(float))[own].tolist()
+    assert len(inside) > 100
+    assert np.mean(inside) > 0.95
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_run_leaves_what_people_did_to_tracks_with_boxes(boxed, mia):
+    prelabelled(boxed, mia)
+    count = lent(boxed).count()
+    touched = lent(boxed).order_by("-area")[0]
+    label_actions.apply_edit(
+        boxed.pk,
+        messages.Edit(
+            operation_id=str(uuid4()), tool="list",
+            change=messages.UpdateTrack(track=touched.track.number, name="the red one"),
+        ),
+        by=mia,
+    )  # fmt: skip
+
+    prelabelled(boxed, mia)
+
+    assert lent(boxed).count() == count
+    kept = set(
+        lent(boxed).filter(from_revision=touched.from_revision).values_list("track", flat=True)
+    )
+    assert kept == {touched.track_id}
+    assert Track.objects.get(pk=touched.track_id).name == "the red one"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_undo_takes_masks_back_from_tracks_with_boxes(boxed, mia):
+    prelabelled(boxed, mia)
+    assert lent(boxed).exists()
+
+    label_actions.apply_edit(
+        boxed.pk,
+        messages.Edit(operation_id=str(uuid4()), tool="undo", change=messages.UndoLast()),
+        by=mia,
+    )
+
+    assert not lent(boxed).exists()
+    assert not mine(boxed).exists()
+    assert Track.objects.filter(document=boxed.pk, deleted_revision=None).exists()
