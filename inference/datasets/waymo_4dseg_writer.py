@@ -123,6 +123,28 @@ def write_labelled(scene: Scene, sequence: str, folder: Path, told: Told) -> Ite
     return write_sequence(scene, sequence, folder, masks_of, told)
 
 
+def is_in(out: Path, sequence: str) -> bool:
+    """Whether a data set holds a sequence."""
+    return (out / "meta_infos" / f"{sequence}.json").exists()
+
+
+def may_gather(out: Path) -> bool:
+    """Whether a folder is a data set of this layout, or may become one."""
+    return not out.exists() or not any(out.iterdir()) or (out / "meta_infos").is_dir()
+
+
+def gather(aside: Path, out: Path) -> None:
+    """Move what was written aside into the data set `out`, the meta data last: until it is there, nobody
+    reads the rest.
+    """
+    for place in sorted(aside.iterdir(), key=lambda place: place.name == "meta_infos"):
+        (out / place.name).mkdir(parents=True, exist_ok=True)
+        for thing in place.iterdir():
+            thing.rename(out / place.name / thing.name)
+        place.rmdir()
+    aside.rmdir()
+
+
 @dataclass
 class _Volumes:
     lidars: frozenset[str]

@@ -29,7 +29,14 @@ from typing import Any
 
 from inference.datasets import READERS, detect_format
 from inference.datasets.native_writer import write_scene
-from inference.datasets.waymo_4dseg_writer import Told, safe_name, write_labelled
+from inference.datasets.waymo_4dseg_writer import (
+    Told,
+    gather,
+    is_in,
+    may_gather,
+    safe_name,
+    write_labelled,
+)
 from inference.engine.boxes import own_boxes
 from inference.engine.gold import agreement, judged
 from inference.engine.pipeline import KEY_FRAME_EVERY, PreLabels, run
@@ -103,20 +110,14 @@ def write(found: PreLabels, layout: str, out: Path, progress: _Progress) -> None
             out.rmdir()
         aside.rename(out)
         return
-    # The meta data last: until it is there, nobody reads the rest.
-    for place in sorted(aside.iterdir(), key=lambda place: place.name == "meta_infos"):
-        for thing in place.iterdir():
-            (out / place.name).mkdir(parents=True, exist_ok=True)
-            thing.rename(out / place.name / thing.name)
-        place.rmdir()
-    aside.rmdir()
+    gather(aside, out)
 
 
 def _is_taken(out: Path, layout: str) -> bool:
     """Whether there is something that this layout would mix with."""
-    if not out.exists() or not any(out.iterdir()):
-        return False
-    return layout == "native" or not (out / "meta_infos").is_dir()
+    if layout == "native":
+        return out.exists() and any(out.iterdir())
+    return not may_gather(out)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress = _Progress()
     try:
         scene = opened(asked.what, asked.format, asked.frames)
-        if (asked.out / "meta_infos" / f"{safe_name(scene.name)}.json").exists():
+        if is_in(asked.out, safe_name(scene.name)):
             raise ValueError(f"{scene.name} is in {asked.out} already; name a new folder")
         classes = [name.strip() for name in asked.classes.split(",") if name.strip()]
         provider = load_provider(asked.provider, asked.models, classes)

@@ -24,7 +24,8 @@ from inference.engine.gold import Score, agreement, judged
 from inference.engine.pipeline import PreLabels
 from inference.engine.pipeline import run as pre_label
 from inference.engine.providers import NanoProvider
-from inference.scene import Scene
+from inference.geometric.frames import PreparedFrame, merged_cloud
+from inference.scene import FrameLabels, Scene
 from inference.world.drive import DriveFrames, make_drive
 from tests.bench.report import Report
 
@@ -32,6 +33,7 @@ AREA = "engine"
 SEEDS, SEEDS_FULL = range(9201, 9203), range(9201, 9221)
 FRAMES, SHORTER = 40, 20
 FRAMES_PER_HOUR = 1000
+OBJECTS, LEAST_CLUSTER = (10, 30, 60), 12
 LEAST = {("precision", "points"): 0.92, ("coverage", "points"): 0.8, ("precision", "pixels"): 0.92,
          ("coverage", "pixels"): 0.7}  # fmt: skip
 CURVE = (0.0, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
@@ -73,6 +75,7 @@ def run(report: Report, full: bool) -> None:
 
 def _measure(report: Report, full: bool) -> None:
     provider = NanoProvider()
+    _by_objects(report, provider)
     seconds: dict[str, float] = defaultdict(float)
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     curve: dict[float, list[Score]] = defaultdict(list)
@@ -120,6 +123,30 @@ def _measure(report: Report, full: bool) -> None:
         )
         report.row(
             AREA, f"pixels trusted from {least}: precision, at coverage {coverage:.3f}", precision
+        )
+
+
+def _by_objects(report: Report, provider: NanoProvider) -> None:
+    """What a key frame of three cameras costs when the nearest 10, 30 or 60 clusters are asked about."""
+    scene, _ = rendered(SEEDS[0], 1)
+    frame = replace(scene.frames[0], labels=FrameLabels())
+    cloud = merged_cloud(scene, frame)
+    there = cloud.cluster >= 0
+    away = np.full(int(cloud.cluster.max()) + 1, np.inf)
+    np.minimum.at(away, cloud.cluster[there], cloud.range_m[there])
+    nearest = [k for k in np.argsort(away) if (cloud.cluster == k).sum() >= LEAST_CLUSTER]
+    for count in OBJECTS:
+        kept = np.isin(cloud.cluster, nearest[:count])
+        some = replace(cloud, cluster=np.where(kept, cloud.cluster, -1).astype(np.int32))
+        taken = []
+        for _ in range(3):
+            prepared = PreparedFrame(scene, frame, some)
+            began = perf_counter()
+            for camera in prepared.cameras:
+                provider.propose(prepared, camera)
+            taken.append(perf_counter() - began)
+        report.row(
+            AREA, f"a key frame, {min(count, len(nearest))} clusters", 1000 * min(taken), "ms"
         )
 
 

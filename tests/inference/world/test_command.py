@@ -30,6 +30,23 @@ def test_a_written_drive_is_read_back_as_it_was(tmp_path, capsys):
         assert one.labels.cuboids[0].centre_ego == other.labels.cuboids[0].centre_ego
 
 
+def test_drives_are_gathered_in_one_data_set(tmp_path, capsys):
+    out = tmp_path / "set"
+    for seed in ("6", "7"):
+        asked = [seed, "--rig", "tiny", "--frames", "2", "--layout", "waymo-4dseg", str(out)]
+        assert main(asked) == 0
+    assert main(asked) == 1
+
+    assert "procedural-0007 is in" in capsys.readouterr().err
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["set"]
+    for seed in (6, 7):
+        again = READERS["waymo-4dseg"](out / "meta_infos" / f"procedural-000{seed}.json")
+        drive = make_drive(seed, "tiny", 2)
+        gold = {(m.sensor, m.mask.tobytes(), m.label_class) for m in drive.frames[1].labels.masks}
+        ours = {(m.sensor, m.mask.tobytes(), m.label_class) for m in again.frames[1].labels.masks}
+        assert ours == gold
+
+
 def test_the_contact_sheet_shows_pictures_and_sweeps(tmp_path):
     main(["6", "--rig", "tiny", "--frames", "1", str(tmp_path / "out")])
 
