@@ -243,7 +243,10 @@ ENGINE_MODELS = Path(_text("MASKLET_ENGINE_MODELS") or DATA / "models")
 # --- API ----------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["backend.accounts.session.SessionCookie"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "backend.accounts.session.SessionCookie",
+        "backend.accounts.session.BearerToken",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["backend.projects.permissions.Denied"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],

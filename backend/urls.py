@@ -29,6 +29,8 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("api/session", accounts.Session.as_view()),
+    path("api/tokens", accounts.Tokens.as_view()),
+    path("api/tokens/<int:token_id>", accounts.OneToken.as_view()),
     path("api/projects", projects.ProjectList.as_view()),
     path("api/projects/<int:project_id>", projects.ProjectDetail.as_view()),
     path("api/projects/<int:project_id>/predictor", predictions.ProjectPredictor.as_view()),

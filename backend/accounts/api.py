@@ -1,4 +1,4 @@
-"""Signing in and out. There is no way to sign up: an admin makes accounts."""
+"""Signing in and out, and personal tokens. There is no way to sign up: an admin makes accounts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import AnonymousUser
 from django.middleware.csrf import get_token
+from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_protect
 from drf_spectacular.utils import extend_schema
@@ -18,7 +19,9 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
-from backend.accounts.models import User
+from backend.accounts.actions import LONGEST_DAYS, TooManyTokens, create_token
+from backend.accounts.models import ApiToken, User
+from backend.accounts.session import InPerson, person
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +94,57 @@ class Session(APIView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request) -> Response:
         logout(request)
+        return Response(status=204)
+
+
+class TokenAnswer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    scope = serializers.ChoiceField(ApiToken.Scope.choices)
+    hint = serializers.CharField(help_text="its last four characters")
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewToken(TokenAnswer):
+    token = serializers.CharField(help_text="the token itself: it is not told again")
+
+
+class TokenWish(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=60, help_text="what it is for")
+    scope = serializers.ChoiceField(ApiToken.Scope.choices, default=ApiToken.Scope.READ)
+    days = serializers.IntegerField(min_value=1, max_value=LONGEST_DAYS, default=90)
+
+
+class Tokens(APIView):
+    """The caller's own tokens."""
+
+    permission_classes = [InPerson]
+
+    @extend_schema(responses=TokenAnswer(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(TokenAnswer(person(request).api_tokens.all(), many=True).data)
+
+    @extend_schema(request=TokenWish, responses={201: NewToken})
+    def post(self, request: Request) -> Response:
+        wish = TokenWish(data=request.data)
+        wish.is_valid(raise_exception=True)
+        try:
+            row, secret = create_token(person(request), **wish.validated_data)
+        except TooManyTokens as error:
+            raise serializers.ValidationError({"name": [str(error)]}) from error
+        logger.info("%s made the API token %r", person(request), row.name)
+        return Response({**TokenAnswer(row).data, "token": secret}, status=201)
+
+
+class OneToken(APIView):
+    permission_classes = [InPerson]
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, token_id: int) -> Response:
+        """Take a token back: what uses it is refused from now on."""
+        get_object_or_404(person(request).api_tokens, pk=token_id).delete()
         return Response(status=204)
 
 

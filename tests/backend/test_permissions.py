@@ -18,6 +18,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from backend.accounts.actions import create_token
 from backend.accounts.models import User
 from backend.exports.models import Archive
 from backend.imports.models import Upload
@@ -40,6 +41,8 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "healthz": {"GET": ANYBODY},
     "readyz": {"GET": ANYBODY},
     "api/session": {"GET": ANYBODY, "POST": ANYBODY, "DELETE": ANYBODY},
+    "api/tokens": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "api/tokens/<int:token_id>": {"DELETE": {MANAGER}},  # its owner
     "api/projects": {"GET": SIGNED_IN},
     "api/projects/<int:project_id>": {"GET": MEMBERS},
     "api/projects/<int:project_id>/predictor": {"GET": MEMBERS, "PUT": MANAGERS},
@@ -108,6 +111,7 @@ def world(db: None, settings, tmp_path: Path) -> World:
     default_storage.save("exports/1.zip", ContentFile(b"labels"))
     Archive.objects.create(job=export, key="exports/1.zip", file_name="labels.zip", size=6)
     upload = Upload.objects.create(project=project, by=people[MANAGER], name="a.zip", size=1000)
+    token, _ = create_token(people[MANAGER], name="for tests", scope="write", days=1)
     numbers = {
         "project_id": project.pk,
         "scene_id": scene.pk,
@@ -115,6 +119,7 @@ def world(db: None, settings, tmp_path: Path) -> World:
         "job_id": job.pk,
         "export_job_id": export.pk,
         "upload_id": upload.pk,
+        "token_id": token.pk,
     }
     return World(people, numbers)
 
@@ -147,15 +152,49 @@ def test_exactly_those_may_who_should(world: World, pattern: str, method: str):
             assert status in refusals, f"{person} gets {status}"
 
 
-def asked(world: World, person: str, method: str, pattern: str) -> int:
+def asked(world: World, person: str, method: str, pattern: str, *, token: str = "") -> int:
     """The status of one request; whatever it changed is taken back."""
     with transaction.atomic():
         client = world.client(person)
         status = client.generic(
-            method, world.path(pattern), b"{}", content_type="application/json"
-        ).status_code
+            method, world.path(pattern), b"{}", content_type="application/json",
+            headers={"Authorization": f"Bearer {token}"} if token else None,
+        ).status_code  # fmt: skip
         transaction.set_rollback(True)
     return status
+
+
+# What only somebody who has signed in may do.
+IN_PERSON = {"api/tokens", "api/tokens/<int:token_id>"}
+
+
+@pytest.mark.parametrize("pattern", [p for p in TABLE if p.startswith("api/")])
+def test_a_token_may_what_its_person_may_and_one_for_reading_no_more_than_read(
+    world: World, pattern: str
+):
+    if pattern == "api/session":
+        return
+    for person in PEOPLE:
+        if person == STRANGER:
+            continue
+        user = world.people[person]
+        secrets = {
+            scope: create_token(user, name="t", scope=scope, days=1)[1]
+            for scope in ("read", "write")
+        }
+        for method in METHODS:
+            by_session = asked(world, person, method, pattern)
+            by_token = {
+                scope: asked(world, STRANGER, method, pattern, token=secret)
+                for scope, secret in secrets.items()
+            }
+            if pattern in IN_PERSON:
+                assert set(by_token.values()) <= {403, 405}, (person, method)
+                continue
+            assert by_token["write"] == by_session, (person, method)
+            # A view's own refusal of a method may come before the token is looked at.
+            expected = {by_session} if method == "GET" else {403, 405}
+            assert by_token["read"] in expected, (person, method)
 
 
 @pytest.mark.parametrize("pattern", [p for p in TABLE if set(TABLE[p]) - {"GET"}])
@@ -185,7 +224,7 @@ def test_a_person_who_leaves_a_project_loses_it_at_once(world: World):
     client = world.client(MANAGER)
     world.people[MANAGER].memberships.all().delete()
 
-    for pattern in TABLE:
+    for pattern in set(TABLE) - IN_PERSON:
         for method, allowed in TABLE[pattern].items():
             if MANAGER in allowed and OUTSIDER not in allowed:
                 answer = client.generic(

@@ -22,7 +22,9 @@ export function Page(props: {
           <img src="/static/app/icon.svg" alt="" /> Masklet
         </a>
         <span class="who row">
-          <span class="dim">{props.user.name}</span>
+          <a class="dim" href="/account" title="Your API tokens">
+            {props.user.name}
+          </a>
           <button type="button" class="quiet" onClick={signOut}>
             Sign out
           </button>

@@ -1,4 +1,5 @@
 import { type JSX, render } from "preact";
+import { Account } from "@/panels/Account";
 import { ProjectPage, type Tab } from "@/panels/ProjectPage";
 import { Projects } from "@/panels/Projects";
 import { SignIn } from "@/panels/SignIn";
@@ -13,6 +14,7 @@ export function pageFor(path: string, user: User): JSX.Element | null {
     const tab = (project[2] ?? "scenes") as Tab;
     return <ProjectPage user={user} id={Number(project[1])} tab={tab} />;
   }
+  if (/^\/account\/?$/.test(path)) return <Account user={user} />;
   return path === "/" ? <Projects user={user} /> : null;
 }
 

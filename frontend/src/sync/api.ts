@@ -21,6 +21,17 @@ export interface Project {
   attribution: string;
 }
 
+/** hint: its last characters; the token itself is told once, when it is made. */
+export interface ApiToken {
+  id: number;
+  name: string;
+  scope: "read" | "write";
+  hint: string;
+  created_at: string;
+  expires_at: string;
+  last_used_at: string | null;
+}
+
 export interface PredictorCard {
   key: string;
   title: string;
@@ -194,6 +205,11 @@ export const api = {
   signIn: (username: string, password: string) =>
     post<{ user: User }>("/api/session", { username, password }),
   signOut: () => json<null>("DELETE", "/api/session"),
+
+  tokens: () => get<ApiToken[]>("/api/tokens"),
+  makeToken: (wish: { name: string; scope: ApiToken["scope"]; days: number }) =>
+    post<ApiToken & { token: string }>("/api/tokens", wish),
+  takeTokenBack: (id: number) => json<null>("DELETE", `/api/tokens/${id}`),
 
   projects: () => get<Project[]>("/api/projects"),
   project: (id: number) => get<Project>(`/api/projects/${id}`),
