@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import logging
+
 from django.db import transaction
 
 from backend.accounts.models import User
-from backend.projects.models import LabelClass, Member, Project
+from backend.projects.models import LabelClass, Member, Project, Role
+
+logger = logging.getLogger(__name__)
 
 # Told apart by eye on dark grey, next to each other and by most colour-blind people.
 PALETTE = (
@@ -20,6 +24,10 @@ STANDARD_CLASSES = (
 )  # fmt: skip
 
 
+class LastManager(ValueError):
+    """A project would be left without anybody who may hand out its work."""
+
+
 @transaction.atomic
 def create_project(name: str, *, attribution: str = "") -> Project:
     """A project with the standard classes of driving scenes."""
@@ -32,6 +40,36 @@ def create_project(name: str, *, attribution: str = "") -> Project:
 def set_member(project: Project, user: User, role: str) -> Member:
     member, _ = Member.objects.update_or_create(project=project, user=user, defaults={"role": role})
     return member
+
+
+@transaction.atomic
+def change_role(member: Member, role: str, *, by: User) -> Member:
+    """Raises LastManager."""
+    if role != Role.MANAGER:
+        _keep_a_manager(member, by)
+    logger.info("%s made %s %s of %s", by, member.user, role, member.project)
+    member.role = role
+    member.save(update_fields=["role"])
+    return member
+
+
+@transaction.atomic
+def remove_member(member: Member, *, by: User) -> None:
+    """What the person has labelled stays, and stays theirs. Raises LastManager."""
+    _keep_a_manager(member, by)
+    logger.info("%s took %s out of %s", by, member.user, member.project)
+    member.delete()
+
+
+def _keep_a_manager(member: Member, by: User) -> None:
+    """Of two managers who leave at once one stays: the project's row is held."""
+    Project.objects.select_for_update().get(pk=member.project_id)
+    managers = Member.objects.filter(project=member.project_id, role=Role.MANAGER)
+    is_last = member.role == Role.MANAGER and not managers.exclude(pk=member.pk).exists()
+    if is_last and not by.is_superuser:
+        raise LastManager(
+            f"{member.user.display_name} is the only manager of {member.project.name}: make somebody else one first"
+        )
 
 
 def label_class(project: Project, name: str, *, is_stuff: bool = False) -> LabelClass:

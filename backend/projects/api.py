@@ -1,19 +1,26 @@
-"""Projects and their label classes."""
+"""Projects, their label classes and their members."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from backend.projects.models import Project
-from backend.projects.permissions import SignedIn, role_in
+from backend.accounts.models import User
+from backend.accounts.session import person
+from backend.projects import actions
+from backend.projects.models import Member, Project, Role
+from backend.projects.permissions import AdminsMake, SignedIn, role_in
 from backend.projects.queries import (
     label_class_record,
+    members_of,
     project_for,
     visible_projects,
     with_counts,
@@ -41,13 +48,49 @@ class ProjectDetailAnswer(ProjectAnswer):
     label_classes = LabelClassAnswer(many=True)
 
 
+class ProjectWish(serializers.ModelSerializer[Project]):
+    class Meta:
+        model = Project
+        fields = ["name", "attribution"]
+
+
+class PersonAnswer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    name = serializers.CharField(source="display_name")
+
+
+class MemberAnswer(serializers.Serializer[Any]):
+    user = PersonAnswer()
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+# Nobody is made an admin in a project: admins are so everywhere.
+GIVEN_ROLES = [choice for choice in Role.choices if choice[0] != Role.ADMIN]
+
+
+class RoleWish(serializers.Serializer[Any]):
+    role = serializers.ChoiceField(choices=GIVEN_ROLES)
+
+
+class MemberWish(RoleWish):
+    username = serializers.CharField(max_length=150)
+
+
 class ProjectList(APIView):
-    permission_classes = [SignedIn]
+    permission_classes = [AdminsMake]
 
     @extend_schema(responses=ProjectAnswer(many=True))
     def get(self, request: Request) -> Response:
         projects = with_counts(visible_projects(request.user))
         return Response([project_json(request, project) for project in projects])
+
+    @extend_schema(request=ProjectWish, responses={201: ProjectAnswer})
+    def post(self, request: Request) -> Response:
+        wish = ProjectWish(data=request.data)
+        wish.is_valid(raise_exception=True)
+        project = actions.create_project(**wish.validated_data)
+        return Response(project_json(request, counted(project)), status=201)
 
 
 class ProjectDetail(APIView):
@@ -56,9 +99,80 @@ class ProjectDetail(APIView):
     @extend_schema(responses=ProjectDetailAnswer)
     def get(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "view")
-        counted = with_counts(Project.objects.filter(pk=project.pk)).get()
         classes = [label_class_record(row).model_dump() for row in project.label_classes.all()]
-        return Response({**project_json(request, counted), "label_classes": classes})
+        return Response({**project_json(request, counted(project)), "label_classes": classes})
+
+    @extend_schema(request=ProjectWish, responses=ProjectAnswer)
+    def patch(self, request: Request, project_id: int) -> Response:
+        project = project_for(request.user, project_id, "configure")
+        wish = ProjectWish(project, data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        wish.save()
+        return Response(project_json(request, counted(project)))
+
+
+class Members(APIView):
+    """Who works in a project, and as what."""
+
+    permission_classes = [SignedIn]
+
+    @extend_schema(responses=MemberAnswer(many=True))
+    def get(self, request: Request, project_id: int) -> Response:
+        project = project_for(request.user, project_id, "view")
+        return Response(MemberAnswer(members_of(project), many=True).data)
+
+    @extend_schema(request=MemberWish, responses={201: MemberAnswer})
+    def post(self, request: Request, project_id: int) -> Response:
+        """Take somebody in who has an account, by its name."""
+        project = project_for(request.user, project_id, "configure")
+        wish = MemberWish(data=request.data)
+        wish.is_valid(raise_exception=True)
+        name = wish.validated_data["username"]
+        user = User.objects.filter(username=name, is_active=True).first()
+        if user is None:
+            raise serializers.ValidationError(
+                {"username": [f"there is no account {name!r} here: an admin makes accounts"]}
+            )
+        if project.members.filter(user=user).exists():
+            raise serializers.ValidationError({"username": [f"{name} is in the project already"]})
+        member = actions.set_member(project, user, wish.validated_data["role"])
+        return Response(MemberAnswer(member).data, status=201)
+
+
+class OneMember(APIView):
+    permission_classes = [SignedIn]
+
+    @extend_schema(request=RoleWish, responses=MemberAnswer)
+    def patch(self, request: Request, project_id: int, user_id: int) -> Response:
+        member = self._member(request, project_id, user_id)
+        wish = RoleWish(data=request.data)
+        wish.is_valid(raise_exception=True)
+        with _in_words():
+            actions.change_role(member, wish.validated_data["role"], by=person(request))
+        return Response(MemberAnswer(member).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, project_id: int, user_id: int) -> Response:
+        member = self._member(request, project_id, user_id)
+        with _in_words():
+            actions.remove_member(member, by=person(request))
+        return Response(status=204)
+
+    def _member(self, request: Request, project_id: int, user_id: int) -> Member:
+        project = project_for(request.user, project_id, "configure")
+        return get_object_or_404(members_of(project), user=user_id)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except actions.LastManager as error:
+        raise serializers.ValidationError({"role": [str(error)]}) from error
+
+
+def counted(project: Project) -> Project:
+    return with_counts(Project.objects.filter(pk=project.pk)).get()
 
 
 def project_json(request: Request, project: Any) -> dict[str, Any]:

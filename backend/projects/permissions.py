@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from backend import statements
@@ -51,6 +51,16 @@ class Denied(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return False
+
+
+class AdminsMake(BasePermission):
+    """Everybody who is signed in may look; what is new is made by admins."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        user = request.user
+        if not (user.is_authenticated and user.is_active):
+            return False
+        return bool(request.method in SAFE_METHODS or user.is_superuser)
 
 
 class SignedIn(BasePermission):

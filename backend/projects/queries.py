@@ -6,7 +6,7 @@ from django.db.models import Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
 
 from backend.accounts.models import User
-from backend.projects.models import LabelClass, Project
+from backend.projects.models import LabelClass, Member, Project
 from backend.projects.permissions import may
 from backend.protocol import records
 
@@ -39,6 +39,10 @@ def project_for(user: User | AnonymousUser, project_id: int, ability: str) -> Pr
     if not may(user, ability, project):
         raise PermissionDenied(f"your role in {project.name} does not allow this")
     return project
+
+
+def members_of(project: Project) -> QuerySet[Member]:
+    return project.members.select_related("user", "project").order_by("user__username")
 
 
 def with_counts(projects: QuerySet[Project]) -> QuerySet[Project]:

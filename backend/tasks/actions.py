@@ -33,6 +33,15 @@ def submit(task: Task, *, by: User) -> Task:
     return task
 
 
+def assign(task: Task, to: User | None) -> Task:
+    """Give a task to somebody, or to whoever comes first (None). What is accepted is nobody's to do."""
+    changed = Task.objects.filter(pk=task.pk).exclude(state=Task.State.ACCEPTED)
+    if not changed.update(assignee=to):
+        raise WrongState("the task is accepted: send it back to give it to somebody")
+    task.refresh_from_db()
+    return task
+
+
 @transaction.atomic
 def accept(task: Task, *, by: User) -> Task:
     """The labels are good: nobody may change them any more, and exports may take them."""

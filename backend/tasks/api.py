@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from backend.accounts.session import person
 from backend.projects.permissions import SignedIn
-from backend.projects.queries import project_for
+from backend.projects.queries import members_of, project_for
 from backend.tasks import actions
 from backend.tasks.models import Task
 from backend.tasks.queries import task_for, tasks_of, with_reason
@@ -49,6 +49,37 @@ class TaskList(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "view")
         return Response([task_json(request, task) for task in tasks_of(project)])
+
+
+class AssigneeWish(serializers.Serializer[Any]):
+    assignee = serializers.IntegerField(
+        allow_null=True, help_text="the id of a member; null: whoever comes first"
+    )
+
+
+class OneTask(APIView):
+    permission_classes = [SignedIn]
+
+    @extend_schema(responses=TaskAnswer)
+    def get(self, request: Request, task_id: int) -> Response:
+        task = task_for(request.user, task_id, "view")
+        return Response(task_json(request, with_reason(Task.objects.all()).get(pk=task.pk)))
+
+    @extend_schema(request=AssigneeWish, responses=TaskAnswer)
+    def patch(self, request: Request, task_id: int) -> Response:
+        """Give it to somebody."""
+        task = task_for(request.user, task_id, "assign")
+        wish = AssigneeWish(data=request.data)
+        wish.is_valid(raise_exception=True)
+        wanted = wish.validated_data["assignee"]
+        member = None
+        if wanted is not None:
+            member = members_of(task.scene.project).filter(user=wanted).first()
+            if member is None:
+                raise serializers.ValidationError(
+                    {"assignee": [f"nobody in {task.scene.project.name} has the number {wanted}"]}
+                )
+        return moved(request, task, lambda: actions.assign(task, member.user if member else None))
 
 
 class Submit(APIView):

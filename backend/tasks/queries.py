@@ -29,7 +29,7 @@ def with_reason(tasks: QuerySet[Task]) -> QuerySet[Task]:
 
 
 def task_for(user: User | AnonymousUser, task_id: int, ability: str) -> Task:
-    """The task, for a user who may do `ability` ("submit" or "review") to it.
+    """The task, for a user who may do `ability` ("view", "assign", "submit" or "review") to it.
 
     An assigned task is submitted by its assignee, or by somebody who may assign it anew.
     Raises Http404 for strangers, and PermissionDenied.

@@ -43,8 +43,10 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/session": {"GET": ANYBODY, "POST": ANYBODY, "DELETE": ANYBODY},
     "api/tokens": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/tokens/<int:token_id>": {"DELETE": {MANAGER}},  # its owner
-    "api/projects": {"GET": SIGNED_IN},
-    "api/projects/<int:project_id>": {"GET": MEMBERS},
+    "api/projects": {"GET": SIGNED_IN, "POST": {ADMIN}},
+    "api/projects/<int:project_id>": {"GET": MEMBERS, "PATCH": MANAGERS},
+    "api/projects/<int:project_id>/members": {"GET": MEMBERS, "POST": MANAGERS},
+    "api/projects/<int:project_id>/members/<int:user_id>": {"PATCH": MANAGERS, "DELETE": MANAGERS},
     "api/projects/<int:project_id>/predictor": {"GET": MEMBERS, "PUT": MANAGERS},
     "api/projects/<int:project_id>/scenes": {"GET": MEMBERS},
     "api/scenes/<int:scene_id>": {"GET": MEMBERS, "DELETE": MANAGERS},
@@ -61,6 +63,7 @@ TABLE: dict[str, dict[str, set[str]]] = {
     # An upload is its beginner's own, here the manager's.
     "api/uploads/<int:upload_id>": {"GET": {MANAGER}, "PATCH": {MANAGER}},
     "api/projects/<int:project_id>/tasks": {"GET": MEMBERS},
+    "api/tasks/<int:task_id>": {"GET": MEMBERS, "PATCH": MANAGERS},
     "api/tasks/<int:task_id>/submit": {"POST": MEMBERS},
     "api/tasks/<int:task_id>/accept": {"POST": REVIEWERS},
     "api/tasks/<int:task_id>/send_back": {"POST": REVIEWERS},
@@ -120,6 +123,7 @@ def world(db: None, settings, tmp_path: Path) -> World:
         "export_job_id": export.pk,
         "upload_id": upload.pk,
         "token_id": token.pk,
+        "user_id": people[ANNOTATOR].pk,
     }
     return World(people, numbers)
 

@@ -160,7 +160,7 @@ function Row(props: { token: ApiToken; onChange: () => void }): JSX.Element {
         <div class="row">
           {isAsking ? (
             <>
-              <button type="button" class="danger" onClick={takeBack}>
+              <button type="button" class="dangerous" onClick={takeBack}>
                 Take it back
               </button>
               <button type="button" class="quiet" onClick={() => setAsking(false)}>

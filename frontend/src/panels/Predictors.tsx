@@ -1,12 +1,18 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
-import { api, type Predictors as Offer, type PredictorCard, type Project } from "@/sync/api";
+import {
+  api,
+  mayManage,
+  type Predictors as Offer,
+  type PredictorCard,
+  type Project,
+} from "@/sync/api";
 
 /** What answers clicks in the project: everybody may read the cards, managers choose. */
 export function Predictors(props: { project: Project }): JSX.Element {
   const { project } = props;
-  const mayChoose = project.role === "manager" || project.role === "admin";
+  const mayChoose = mayManage(project.role);
   const loaded = useLoaded(() => api.predictor(project.id), project.id, isStarting);
   const [changed, setChanged] = useState<Offer | null>(null);
   const [asked, setAsked] = useState<string | null>(null);

@@ -5,12 +5,14 @@ import { Page, useLoaded, Waiting } from "@/panels/Page";
 import { Predictors } from "@/panels/Predictors";
 import { Scenes } from "@/panels/Scenes";
 import { Tasks } from "@/panels/Tasks";
-import { api, type Project, type Role, type User } from "@/sync/api";
+import { Team } from "@/panels/Team";
+import { api, mayManage, type Project, type Role, type User } from "@/sync/api";
 
-export type Tab = "scenes" | "tasks" | "imports" | "exports" | "predictor";
+export type Tab = "scenes" | "tasks" | "team" | "imports" | "exports" | "predictor";
 const TITLES: Record<Tab, string> = {
   scenes: "Scenes",
   tasks: "Tasks",
+  team: "Team",
   imports: "Imports",
   exports: "Exports",
   predictor: "Predictor",
@@ -18,9 +20,9 @@ const TITLES: Record<Tab, string> = {
 
 /** What a role has no business with is not shown; the server refuses it anyway. */
 export function tabsFor(role: Role): Tab[] {
-  return role === "manager" || role === "admin"
-    ? ["scenes", "tasks", "imports", "exports", "predictor"]
-    : ["scenes", "tasks", "predictor"];
+  return mayManage(role)
+    ? ["scenes", "tasks", "team", "imports", "exports", "predictor"]
+    : ["scenes", "tasks", "team", "predictor"];
 }
 
 export function ProjectPage(props: { user: User; id: number; tab: Tab }): JSX.Element {
@@ -61,6 +63,7 @@ function Content(props: { project: Project; user: User; tab: Tab }): JSX.Element
       </nav>
       {tab === "scenes" && <Scenes project={project} />}
       {tab === "tasks" && <Tasks project={project} />}
+      {tab === "team" && <Team project={project} user={props.user} />}
       {tab === "imports" && <Imports project={project} />}
       {tab === "exports" && <Exports project={project} />}
       {tab === "predictor" && <Predictors project={project} />}

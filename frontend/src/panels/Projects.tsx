@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
-import { Page, useLoaded, Waiting } from "@/panels/Page";
+import { useState } from "preact/hooks";
+import { Failure, Page, useLoaded, Waiting, wordsFor } from "@/panels/Page";
 import { api, type User } from "@/sync/api";
 
 export function Projects(props: { user: User }): JSX.Element {
@@ -8,8 +9,9 @@ export function Projects(props: { user: User }): JSX.Element {
     <Page user={props.user} title="Projects">
       <div class="stack">
         <h1>Projects</h1>
+        {props.user.is_admin && <NewProject />}
         <Waiting of={projects} what="your projects" />
-        {projects.value?.length === 0 && (
+        {projects.value?.length === 0 && !props.user.is_admin && (
           <div class="empty">
             <h2>You are not in a project yet</h2>
             <p>Ask a project manager to add {props.user.username} to one.</p>
@@ -33,6 +35,37 @@ export function Projects(props: { user: User }): JSX.Element {
         </div>
       </div>
     </Page>
+  );
+}
+
+/** Admins make projects, with the standard classes; its team is chosen on its page. */
+function NewProject(): JSX.Element {
+  const [name, setName] = useState("");
+  const [error, setError] = useState("");
+  const make = async (event: Event) => {
+    event.preventDefault();
+    setError("");
+    try {
+      const made = await api.makeProject(name.trim());
+      location.assign(`/projects/${made.id}/team`);
+    } catch (failure) {
+      setError(wordsFor(failure));
+    }
+  };
+  return (
+    <form class="row" onSubmit={make}>
+      <input
+        aria-label="Name of a new project"
+        placeholder="New project"
+        value={name}
+        maxLength={100}
+        onInput={(event) => setName(event.currentTarget.value)}
+      />
+      <button type="submit" disabled={!name.trim()}>
+        Make project
+      </button>
+      <Failure words={error} />
+    </form>
   );
 }
 

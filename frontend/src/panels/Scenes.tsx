@@ -2,7 +2,14 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
 import { count } from "@/panels/Projects";
-import { api, isRunning, type JobSummary, type Project, type SceneSummary } from "@/sync/api";
+import {
+  api,
+  isRunning,
+  type JobSummary,
+  mayManage,
+  type Project,
+  type SceneSummary,
+} from "@/sync/api";
 
 interface Listing {
   scenes: SceneSummary[];
@@ -16,7 +23,7 @@ const isGrowing = ({ scenes, imports, preLabels }: Listing): boolean =>
 export function Scenes(props: { project: Project }): JSX.Element {
   const { project } = props;
   const listing = useLoaded(() => listingOf(project.id), project.id, isGrowing);
-  const mayImport = project.role === "manager" || project.role === "admin";
+  const mayImport = mayManage(project.role);
   const { scenes = [], imports = [], preLabels = [] } = listing.value ?? {};
   const listed = new Set(scenes.map(({ id }) => id));
   const coming = imports.filter(

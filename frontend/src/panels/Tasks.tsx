@@ -2,10 +2,14 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
 import { TASK_STATES } from "@/panels/taskStates";
-import { api, type Project, type Task } from "@/sync/api";
+import { api, type Member, mayManage, type Project, type Task } from "@/sync/api";
 
 export function Tasks(props: { project: Project }): JSX.Element {
   const tasks = useLoaded(() => api.tasks(props.project.id), props.project.id);
+  const team = useLoaded(
+    async () => (mayManage(props.project.role) ? api.members(props.project.id) : []),
+    props.project.id,
+  );
   const [error, setError] = useState("");
   const act = async (action: Promise<Task>) => {
     setError("");
@@ -38,7 +42,13 @@ export function Tasks(props: { project: Project }): JSX.Element {
           </thead>
           <tbody>
             {tasks.value.map((task) => (
-              <Row key={task.id} task={task} role={props.project.role} act={act} />
+              <Row
+                key={task.id}
+                task={task}
+                role={props.project.role}
+                team={team.value ?? []}
+                act={act}
+              />
             ))}
           </tbody>
         </table>
@@ -50,6 +60,7 @@ export function Tasks(props: { project: Project }): JSX.Element {
 function Row(props: {
   task: Task;
   role: Project["role"];
+  team: readonly Member[];
   act: (action: Promise<Task>) => void;
 }): JSX.Element {
   const { task } = props;
@@ -71,7 +82,13 @@ function Row(props: {
           <span class={`badge ${badge}`}>{words}</span>
         </td>
         <td class={task.assignee ? "" : "dim"}>
-          {task.mine ? "you" : (task.assignee?.name ?? "whoever comes first")}
+          {props.team.length > 0 && task.state !== "accepted" ? (
+            <Assignee task={task} team={props.team} act={props.act} />
+          ) : task.mine ? (
+            "you"
+          ) : (
+            (task.assignee?.name ?? ANYBODY)
+          )}
         </td>
         <td class="acts">
           <div class="row">
@@ -108,6 +125,38 @@ function Row(props: {
         </tr>
       )}
     </>
+  );
+}
+
+const ANYBODY = "whoever comes first";
+
+function Assignee(props: {
+  task: Task;
+  team: readonly Member[];
+  act: (action: Promise<Task>) => void;
+}): JSX.Element {
+  const { task } = props;
+  const has = task.assignee;
+  // Somebody who has left the team still has the task until it is given to somebody else.
+  const isGone = has !== null && !props.team.some(({ user }) => user.id === has.id);
+  return (
+    <select
+      class="short"
+      aria-label={`Labeller of ${task.scene_name}`}
+      value={has?.id ?? ""}
+      onChange={(event) => {
+        const chosen = event.currentTarget.value;
+        props.act(api.assignTask(task.id, chosen ? Number(chosen) : null));
+      }}
+    >
+      <option value="">{ANYBODY}</option>
+      {isGone && <option value={has.id}>{has.name} (left the team)</option>}
+      {props.team.map(({ user }) => (
+        <option key={user.id} value={user.id}>
+          {user.name}
+        </option>
+      ))}
+    </select>
   );
 }
 

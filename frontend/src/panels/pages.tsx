@@ -7,7 +7,7 @@ import type { User } from "@/sync/api";
 
 /** Which page an address means; null for one that we do not know. */
 export function pageFor(path: string, user: User): JSX.Element | null {
-  const project = /^\/projects\/(\d+)(?:\/(scenes|tasks|imports|exports|predictor))?\/?$/.exec(
+  const project = /^\/projects\/(\d+)(?:\/(scenes|tasks|team|imports|exports|predictor))?\/?$/.exec(
     path,
   );
   if (project) {

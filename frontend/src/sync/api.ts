@@ -3,7 +3,15 @@ import type { LabelClass } from "@/protocol/messages";
 // The server's HTTP surface, typed. Errors carry the server's own words; being signed out leads to
 // the sign-in page and back.
 
-export type Role = "annotator" | "reviewer" | "manager" | "admin";
+export type GivenRole = "annotator" | "reviewer" | "manager";
+export type Role = GivenRole | "admin";
+
+export const mayManage = (role: Role): boolean => role === "manager" || role === "admin";
+
+export interface Member {
+  user: { id: number; username: string; name: string };
+  role: GivenRole;
+}
 
 export interface User {
   id: number;
@@ -212,6 +220,14 @@ export const api = {
   takeTokenBack: (id: number) => json<null>("DELETE", `/api/tokens/${id}`),
 
   projects: () => get<Project[]>("/api/projects"),
+  makeProject: (name: string) => post<Project>("/api/projects", { name }),
+  members: (project: number) => get<Member[]>(`/api/projects/${project}/members`),
+  addMember: (project: number, username: string, role: GivenRole) =>
+    post<Member>(`/api/projects/${project}/members`, { username, role }),
+  changeRole: (project: number, user: number, role: GivenRole) =>
+    json<Member>("PATCH", `/api/projects/${project}/members/${user}`, { role }),
+  removeMember: (project: number, user: number) =>
+    json<null>("DELETE", `/api/projects/${project}/members/${user}`),
   project: (id: number) => get<Project>(`/api/projects/${id}`),
   labelClasses: async (project: number) =>
     (await get<{ label_classes: LabelClass[] }>(`/api/projects/${project}`)).label_classes,
@@ -223,6 +239,8 @@ export const api = {
   deleteScene: (id: number) => json<null>("DELETE", `/api/scenes/${id}`),
 
   tasks: (project: number) => get<Task[]>(`/api/projects/${project}/tasks`),
+  assignTask: (id: number, assignee: number | null) =>
+    json<Task>("PATCH", `/api/tasks/${id}`, { assignee }),
   submitTask: (id: number) => post<Task>(`/api/tasks/${id}/submit`),
   acceptTask: (id: number) => post<Task>(`/api/tasks/${id}/accept`),
   sendBackTask: (id: number, reason: string) =>

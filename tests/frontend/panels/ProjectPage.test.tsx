@@ -18,10 +18,10 @@ const open = (role: Role, scenes: unknown = []) =>
   });
 
 test.each<[Role, string[]]>([
-  ["annotator", ["Scenes", "Tasks", "Predictor"]],
-  ["reviewer", ["Scenes", "Tasks", "Predictor"]],
-  ["manager", ["Scenes", "Tasks", "Imports", "Exports", "Predictor"]],
-  ["admin", ["Scenes", "Tasks", "Imports", "Exports", "Predictor"]],
+  ["annotator", ["Scenes", "Tasks", "Team", "Predictor"]],
+  ["reviewer", ["Scenes", "Tasks", "Team", "Predictor"]],
+  ["manager", ["Scenes", "Tasks", "Team", "Imports", "Exports", "Predictor"]],
+  ["admin", ["Scenes", "Tasks", "Team", "Imports", "Exports", "Predictor"]],
 ])("a project shows to %s what that role can do", async (role, expected) => {
   await open(role);
   expect(tabs()).toEqual(expected);

@@ -1,0 +1,73 @@
+// @vitest-environment jsdom
+import { act } from "preact/test-utils";
+import { afterEach, expect, test } from "vitest";
+import { Team } from "@/panels/Team";
+import type { Member } from "@/sync/api";
+import { buildProject, USER } from "./builders";
+import { enter, failing, leave, press, settled, showing, shown } from "./page";
+
+afterEach(leave);
+
+const ME: Member = { user: { id: 1, username: "maria", name: "Maria" }, role: "manager" };
+const ANN: Member = { user: { id: 2, username: "ann", name: "Ann" }, role: "annotator" };
+const PATH = "/api/projects/3/members";
+
+const open = (answers = {}, role: "manager" | "annotator" = "manager") =>
+  showing(<Team project={buildProject({ role })} user={USER} />, {
+    [`GET ${PATH}`]: [ANN, ME],
+    ...answers,
+  });
+
+const choose = async (label: string, value: string): Promise<void> => {
+  const field = document.querySelector<HTMLSelectElement>(`select[aria-label="${label}"]`)!;
+  await act(() => {
+    field.value = value;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  await settled();
+};
+
+test("a manager takes somebody in by the account's name", async () => {
+  const { calls } = await open({ [`POST ${PATH}`]: ANN });
+  await enter(document.querySelector("input")!, " otto ");
+  await press("Add");
+
+  expect(calls.find(({ method }) => method === "POST")?.body).toEqual({
+    username: "otto",
+    role: "annotator",
+  });
+  expect(document.querySelector("input")!.value).toBe("");
+});
+
+test("what the server refuses is said, and the name stays to be mended", async () => {
+  await open({
+    [`POST ${PATH}`]: () => failing(400, { username: ["there is no account 'oto' here"] }),
+  });
+  await enter(document.querySelector("input")!, "oto");
+  await press("Add");
+
+  expect(shown()).toContain("there is no account 'oto' here");
+  expect(document.querySelector("input")!.value).toBe("oto");
+});
+
+test("roles are changed and people taken out, after a second press", async () => {
+  const { calls } = await open({
+    [`PATCH ${PATH}/2`]: { ...ANN, role: "reviewer" },
+    [`DELETE ${PATH}/2`]: () => new Response(null, { status: 204 }),
+  });
+  await choose("Role of Ann", "reviewer");
+  expect(calls.find(({ method }) => method === "PATCH")?.body).toEqual({ role: "reviewer" });
+
+  await press("Take out…");
+  expect(calls.some(({ method }) => method === "DELETE")).toBe(false);
+  await press("Take Ann out");
+  expect(calls.some(({ method, path }) => method === "DELETE" && path === `${PATH}/2`)).toBe(true);
+});
+
+test("others see the team and can change nothing", async () => {
+  await open({}, "annotator");
+
+  expect(shown()).toContain("Ann");
+  expect(shown()).toContain("(you)");
+  expect(document.querySelector("select, form, button")).toBeNull();
+});
