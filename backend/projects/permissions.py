@@ -53,16 +53,14 @@ class Denied(BasePermission):
         return False
 
 
-class AdminsMake(BasePermission):
-    """Everybody who is signed in may look; what is new is made by admins."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        user = request.user
-        if not (user.is_authenticated and user.is_active):
-            return False
-        return bool(request.method in SAFE_METHODS or user.is_superuser)
-
-
 class SignedIn(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         return bool(request.user.is_authenticated and request.user.is_active)
+
+
+class AdminsMake(SignedIn):
+    """Everybody who is signed in may look; what is new is made by admins."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        is_asked_for = request.method in SAFE_METHODS or request.user.is_superuser
+        return super().has_permission(request, view) and is_asked_for

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from inference.engine.carrying import Carrier, LabelMap, Picture, size_within
+from inference.engine.carrying import Carrier, LabelMap, Picture
 from inference.engine.proposals import Proposal, without_doubles
 from inference.geometric.frames import PreparedFrame
 from inference.sam4d.runtime import best_runtime
@@ -311,8 +311,6 @@ class Sam2Carrier:
         self._model = model
         self._side = int(model.config.prompt_encoder_config.image_size)
         self._session: Any = None
-        self._at = 0
-        self._numbers: list[int] = []
         self._map = np.zeros((0, 0), np.uint16)
         self._size: tuple[int, ...] = ()
 
@@ -320,26 +318,26 @@ class Sam2Carrier:
         import torch
         from transformers import Sam2VideoInferenceSession
 
-        self._map, self._size, self._at = map_, picture.shape, 0
+        self._map, self._size = map_, picture.shape
         cells = np.bincount(map_.ravel())
         largest = np.argsort(-cells[1:], kind="stable")[:_MOST_FOLLOWED] + 1
-        self._numbers = [int(number) for number in largest if cells[number]]
+        numbers = [int(number) for number in largest if cells[number]]
         self._session = None
-        if not self._numbers:
+        if not numbers:
             return
         session = Sam2VideoInferenceSession(
             video_height=map_.shape[0], video_width=map_.shape[1],
             inference_device=self._model.device, inference_state_device=self._model.device,
             dtype=torch.float32,
         )  # fmt: skip
-        for number in self._numbers:
+        for number in numbers:
             own = cv2.resize(
                 (map_ == number).astype(np.float32), (self._side, self._side),
                 interpolation=cv2.INTER_AREA,
             )  # fmt: skip
             index = session.obj_id_to_idx(number)
             session.add_mask_inputs(index, 0, torch.from_numpy(own >= 0.5)[None, None])
-        session.obj_with_new_inputs = list(self._numbers)
+        session.obj_with_new_inputs = numbers
         with torch.inference_mode():
             self._model(inference_session=session, frame=square(picture, self._side))
         self._session = session
@@ -351,10 +349,9 @@ class Sam2Carrier:
             return None
         if self._session is None:
             return np.zeros_like(self._map)
-        self._at += 1
         with torch.inference_mode():
             answer = self._model(inference_session=self._session, frame=square(picture, self._side))
-        height, width = size_within(self._map.shape, self._map.shape[1])
+        height, width = self._map.shape
         best, map_ = np.zeros((height, width), np.float32), np.zeros((height, width), np.uint16)
         for number, logits in zip(answer.object_ids, answer.pred_masks, strict=True):
             said = cv2.resize(
