@@ -19,6 +19,7 @@ from inference.nano.decoder import asked_of
 from inference.nano.hints import Hints, Kind, as_arrays, guessed, hints_of, meant_by
 from inference.nano.predictor import FrameSeen, NanoPredictor, OpenScene, Pair
 from inference.nano.refiner import crop_of, pasted, window_of
+from inference.nano.tensors import on
 from inference.prompts import PointPrompt
 
 BoolArray = npt.NDArray[np.bool_]
@@ -83,7 +84,9 @@ def _drawn(
     arrays = [as_arrays(pair.glances, each, config) for each in hints]
     with predictor.runtime():
         decoded, _ = predictor.model.decode(
-            asked_of(arrays, [0] * len(hints)), pair.picture, pair.sweep
+            on(predictor.runtime.device, asked_of(arrays, [0] * len(hints))),
+            pair.picture,
+            pair.sweep,
         )
     assert decoded is not None
     logits = decoded.logits.float().cpu().numpy()
@@ -99,8 +102,11 @@ def _drawn(
         if (window := windows[row]) is not None
     ]
     with predictor.runtime():
-        refined, ious, of_outline = predictor.model.refiner(torch.from_numpy(np.stack(crops)))
-    refined, ious, of_outline = refined.float().cpu().numpy(), ious.float(), of_outline.float()
+        answered = predictor.model.refiner(
+            torch.from_numpy(np.stack(crops)).to(predictor.runtime.device)
+        )
+    refined, ious, of_outline = (each.float().cpu() for each in answered)
+    refined = refined.numpy()
     nothing = np.zeros(len(prepared.cloud), bool)
     answers: list[Drawn | None] = [None] * len(hints)
     for k, row in enumerate(rows):

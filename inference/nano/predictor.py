@@ -47,6 +47,7 @@ from inference.nano.memory import (
 )
 from inference.nano.model import Nano, looked_of
 from inference.nano.refiner import crop_of, pasted, window_of
+from inference.nano.tensors import on
 from inference.nano.weights import load
 from inference.prompts import (
     BoxPrompt,
@@ -353,7 +354,7 @@ class NanoPredictor:
         features = None
         if sweep is not None:
             with self.runtime():
-                features = self.model.see_sweeps(looked_of(None, [sweep]))
+                features = self.model.see_sweeps(on(self.runtime.device, looked_of(None, [sweep])))
         while len(opened.frames) >= _KEPT_FRAMES:
             opened.frames.popitem(last=False)
         undecided = np.zeros(len(prepared.cloud), bool)
@@ -372,7 +373,9 @@ class NanoPredictor:
             with self.runtime():
                 picture = None
                 if glance is not None:
-                    picture = self.model.see_pictures(looked_of([glance], None))
+                    picture = self.model.see_pictures(
+                        on(self.runtime.device, looked_of([glance], None))
+                    )
                 part, cut = None, None
                 if seen.sweep is not None and seen.sweep_features is not None:
                     part = sector(seen.sweep, first, self.config.sector)
@@ -407,7 +410,7 @@ class NanoPredictor:
             picture = _together([pair.picture for _, pair, _ in asked])
             sweep = _together([pair.sweep for _, pair, _ in asked])
             in_picture, in_sweep = self.model.decode(
-                asked_of(arrays, list(range(len(asked)))),
+                on(self.runtime.device, asked_of(arrays, list(range(len(asked))))),
                 picture,
                 sweep,
                 recall,
@@ -462,7 +465,9 @@ class NanoPredictor:
         else:
             crop = crop_of(seen.prepared, camera, hints, logits, window, self.config)
             with self.runtime():
-                refined, sure, of_outline = self.model.refiner(torch.from_numpy(crop)[None])
+                refined, sure, of_outline = self.model.refiner(
+                    torch.from_numpy(crop)[None].to(self.runtime.device)
+                )
             iou = float(torch.sigmoid(sure[0]))
             if hints.outline is not None and hints.outline.any() and of_outline[0] > sure[0]:
                 # It has the recording's own resolution, which a crop of a near bus has not.

@@ -9,8 +9,8 @@ with weights of a moment ago. Then all of it is answered once more, to learn fro
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from inference.nano.hints import HintArrays
 from inference.nano.memory import Memories, Recall, memories_of
 from inference.nano.model import Looked, Nano, filled, looked_of
 from inference.nano.refiner import FIRST_MASK, OUTLINE
+from inference.nano.tensors import mapped, on
 from inference.sam4d.runtime import Runtime
 from inference.training.clips import Clip, draw_clip
 from inference.training.lessons import View, Wear, correct, draw_view
@@ -32,7 +33,6 @@ from inference.training.simulation import Mix
 from inference.training.sums import Sums
 
 Random = np.random.Generator
-D = TypeVar("D")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Lesson:
 
     def on(self, device: torch.device) -> Lesson:
         """There, and in float32 again."""
-        return _mapped(self, lambda x: _whole(x.to(device, non_blocking=True)))
+        return mapped(self, lambda x: _whole(x.to(device, non_blocking=True)))
 
     def packed(self) -> Lesson:
         """Half as large, to be sent to another process; places keep their precision."""
@@ -102,19 +102,7 @@ class Lesson:
 
     def pin_memory(self) -> Lesson:
         """What a DataLoader asks for, so that a GPU can fetch it while it works."""
-        return _mapped(self, lambda x: x.pin_memory())
-
-
-def _mapped(of: D, change: Any) -> D:
-    """A frozen dataclass of tensors, and of such dataclasses, with every tensor changed."""
-    changed: dict[str, Any] = {}
-    for each in fields(of):  # type: ignore[arg-type]
-        value = getattr(of, each.name)
-        if isinstance(value, Tensor):
-            changed[each.name] = change(value)
-        elif isinstance(value, Looked | Asked | Memories):
-            changed[each.name] = _mapped(value, change)
-    return replace(of, **changed)  # type: ignore[type-var]
+        return mapped(self, lambda x: x.pin_memory())
 
 
 def _packed(looked: Looked) -> Looked:
@@ -225,10 +213,10 @@ def _lesson(
     looked = _looked(view.looked() for view in views)
     recall = None
     with runtime():
-        seen = model.see(_there(looked, runtime))
+        seen = model.see(on(runtime.device, looked))
         if memories is not None and before is not None:
             recall = model.remembered(
-                _there(memories, runtime), *model.see(_there(before, runtime))
+                on(runtime.device, memories), *model.see(on(runtime.device, before))
             )
     for _ in range(rounds):
         arrays, asked = _asked(views)
@@ -258,17 +246,13 @@ def _lesson(
     )
 
 
-def _there(of: D, runtime: Runtime) -> D:
-    return _mapped(of, lambda x: x.to(runtime.device))
-
-
 def _answers(
     model: Nano, asked: Asked, seen: Any, recall: Recall | None, runtime: Runtime
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Logits in pictures and in sweeps."""
     with runtime():
         picture, sweep = seen
-        answers = model.decode(_there(asked, runtime), picture, sweep, recall)
+        answers = model.decode(on(runtime.device, asked), picture, sweep, recall)
     in_picture, in_sweep = (
         None if each is None else each.logits.float().cpu().numpy() for each in answers
     )
