@@ -240,6 +240,11 @@ ENGINE_PROVIDER = _text("MASKLET_ENGINE_PROVIDER", "nano")
 # Where larger models for it lie (inference.engine.foundation).
 ENGINE_MODELS = Path(_text("MASKLET_ENGINE_MODELS") or DATA / "models")
 
+# --- tasks ------------------------------------------------------------------------------------------
+
+# What somebody took from the queue and left alone for so long is offered to others.
+TASK_RECLAIM_HOURS = _number("MASKLET_TASK_RECLAIM_HOURS", 72)
+
 # --- API ----------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {

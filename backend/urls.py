@@ -1,7 +1,7 @@
 """The whole HTTP surface on one page.
 
 Every API view names its permission; one that does not answers nobody. Each line below has its line
-in the table of tests/backend/test_permissions.py.
+in the table of tests/backend/test_permission_matrix.py.
 """
 
 from django.http import HttpRequest, JsonResponse
@@ -51,6 +51,14 @@ urlpatterns = [
     path("api/uploads/<int:upload_id>", imports.OneUpload.as_view()),
     path("api/projects/<int:project_id>/tasks", tasks.TaskList.as_view()),
     path("api/tasks/<int:task_id>", tasks.OneTask.as_view()),
+    path("api/projects/<int:project_id>/next/label", tasks.Next.as_view(), {"kind": "label"}),
+    path("api/projects/<int:project_id>/next/review", tasks.Next.as_view(), {"kind": "review"}),
+    path("api/scenes/<int:scene_id>/split", tasks.Split.as_view()),
+    path("api/tasks/<int:task_id>/steps", tasks.Steps.as_view()),
+    path("api/tasks/<int:task_id>/start", tasks.Start.as_view()),
+    path("api/tasks/<int:task_id>/skip", tasks.Skip.as_view()),
+    path("api/tasks/<int:task_id>/give_up", tasks.GiveUp.as_view()),
+    path("api/tasks/<int:task_id>/reopen", tasks.Reopen.as_view()),
     path("api/tasks/<int:task_id>/submit", tasks.Submit.as_view()),
     path("api/tasks/<int:task_id>/accept", tasks.Accept.as_view()),
     path("api/tasks/<int:task_id>/send_back", tasks.SendBack.as_view()),

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models import Q
+
 from backend import events
 from backend.accounts.models import User
 from backend.annotations.errors import InvalidEdit
@@ -35,6 +38,14 @@ class PredictedMask:
 def create_document(scene: Scene) -> Document:
     document, _ = Document.objects.get_or_create(scene=scene)
     return document
+
+
+class FrozenPart(NamedTuple):
+    """Frames by index, the last one included.  why: follows "frames 3 to 8 are"."""
+
+    first_frame: int
+    last_frame: int
+    why: str
 
 
 class Applied(NamedTuple):
@@ -79,6 +90,10 @@ def _apply(revision: Revision, change: messages.Change, by: User) -> None:
 def _update_track(revision: Revision, change: messages.UpdateTrack) -> None:
     track = revision.track(change.track)
     before: dict[str, Any] = {}
+    if change.label_class is not None or change.draw_order is not None:
+        # What it is, and what lies over what, is part of every frame's labels.
+        holding = Q(until_revision=None)
+        revision.refuse_frozen(track.masks.filter(holding), track.cuboids.filter(holding))
     if change.label_class is not None and change.label_class != track.label_class_id:
         label_class = _label_class(revision.document, change.label_class)
         _refuse_second_stuff(revision.document, label_class)
@@ -207,16 +222,19 @@ def _new_mask(place: Place, mask: PredictedMask, source: str) -> NewMask:
     return NewMask(place.reading, mask.runs, area, source, mask.confidence)
 
 
-def freeze(scene_id: int, *, why: str) -> int:
-    """Refuse every later edit; returns the revision at which the labels stand."""
-    Document.objects.filter(pk=scene_id).update(why_frozen=why)
-    events.publish(scene_id, messages.DocumentFrozen(may_edit=False, why_read_only=why))
-    return Document.objects.get(pk=scene_id).revision
-
-
-def thaw(scene_id: int) -> None:
-    Document.objects.filter(pk=scene_id).update(why_frozen="")
-    events.publish(scene_id, messages.DocumentFrozen(may_edit=True))
+@transaction.atomic
+def freeze(scene_id: int, parts: Sequence[FrozenPart], *, whole: str) -> int:
+    """Refuse every later edit of these parts, and of all where `whole` says why; returns the revision at
+    which the labels stand. What was frozen before and is not named may be edited again.
+    """
+    document = Document.objects.select_for_update().get(pk=scene_id)
+    was_frozen = bool(document.why_frozen)
+    document.why_frozen = whole
+    document.frozen_frames = [list(part) for part in parts]
+    document.save(update_fields=["why_frozen", "frozen_frames"])
+    if whole or was_frozen:
+        events.publish(scene_id, messages.DocumentFrozen(may_edit=not whole, why_read_only=whole))
+    return document.revision
 
 
 def _label_class(document: Document, label_class: int) -> LabelClass:

@@ -31,6 +31,8 @@ class Document(models.Model):
     )
     revision = models.PositiveBigIntegerField(default=0)
     why_frozen = models.CharField(max_length=200, blank=True)  # "" = may be edited
+    # Parts that may not be edited while others may: [first frame, last frame, why], frames by index.
+    frozen_frames = models.JSONField(default=list)
     next_track = models.PositiveIntegerField(default=1)  # 0 is "no track" in the browser
 
 

@@ -1,7 +1,7 @@
 """The frame round every change of labels: one transaction, the next revision, one event.
 
 `changing(...)` locks the scene's document, refuses when it is frozen, finds an operation that was
-applied before, and on leaving stores the edit and publishes what changed. All writes to labels in
+applied before, and on leaving refuses what touched frozen frames, stores the edit and publishes what changed. All writes to labels in
 this room happen inside it.
 """
 
@@ -14,12 +14,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from backend import events, statements
 from backend.accounts.models import User
 from backend.annotations import queries
 from backend.annotations.errors import Frozen, InvalidEdit
-from backend.annotations.models import Document, Edit, Mask, Track
+from backend.annotations.models import Cuboid, Document, Edit, Mask, Track
 from backend.jobs import lease
 from backend.jobs.models import Job
 from backend.projects.models import LabelClass
@@ -140,6 +141,15 @@ class Revision:
         )
         self.touch(track)
 
+    def refuse_frozen(self, masks: QuerySet[Mask], cuboids: QuerySet[Cuboid]) -> None:
+        """Raises Frozen where one of them lies in frames that may not be edited."""
+        for first, last, why in self.document.frozen_frames:
+            if (
+                masks.filter(reading__frame__index__range=(first, last)).exists()
+                or cuboids.filter(frame__index__range=(first, last)).exists()
+            ):
+                raise Frozen(f"frames {first} to {last} are {why}")
+
     def close_masks(self, masks: Any) -> int:
         return int(masks.filter(until_revision=None).update(until_revision=self.number))
 
@@ -182,6 +192,12 @@ def changing(
             raise Frozen(document.why_frozen)
         revision = Revision(document, document.revision + 1)
         yield revision
+        if document.frozen_frames:
+            its_own = Q(from_revision=revision.number) | Q(until_revision=revision.number)
+            revision.refuse_frozen(
+                Mask.objects.filter(its_own, track__document=document),
+                Cuboid.objects.filter(its_own, track__document=document),
+            )
         document.revision = revision.number
         statements.change(
             ADVANCE,

@@ -23,7 +23,7 @@ from backend.jobs.actions import request_job
 from backend.jobs.models import Job, Kind
 from backend.projects.models import Project
 from backend.scenes.models import Scene
-from backend.tasks.models import Task
+from backend.tasks.queries import unaccepted
 
 UNREVIEWED = "UNREVIEWED"
 PACKED = {".jpg", ".png", ".npz", ".parquet"}  # compressed already
@@ -98,12 +98,7 @@ def check_scenes(scenes: Sequence[Scene], wanted: Wish) -> None:
             raise NotExportable(f"{scene.name!r} is still arriving; wait until it is complete")
     if wanted.include_unreviewed:
         return
-    accepted = set(
-        Task.objects.filter(scene__in=scenes, state=Task.State.ACCEPTED).values_list(
-            "scene_id", flat=True
-        )
-    )
-    waiting = [scene.name for scene in scenes if scene.pk not in accepted]
+    waiting = [scene.name for scene in unaccepted(scenes)]
     if waiting:
         raise NotExportable(
             f"not accepted yet: {', '.join(waiting)}. Accept the task first, or include "

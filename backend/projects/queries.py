@@ -51,7 +51,7 @@ def with_counts(projects: QuerySet[Project]) -> QuerySet[Project]:
         scene_count=Count("scenes", distinct=True),
         open_task_count=Count(
             "scenes__tasks",
-            filter=Q(scenes__tasks__state__in=("open", "sent_back")),
+            filter=Q(scenes__tasks__state__in=("open", "in_progress", "sent_back")),
             distinct=True,
         ),
     ).order_by("name")

@@ -1,16 +1,36 @@
-"""A task is opened, submitted, accepted or sent back. Accepting freezes the labels."""
+"""A task is opened, taken, submitted, accepted, sent back or skipped. Accepting freezes its frames.
+
+Every move is one of MOVES. It locks the task's row, so that of two people who press at once one moves
+it and the other hears in which state it is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
 from django.db import transaction
+from django.utils import timezone
 
 from backend.accounts.models import User
 from backend.annotations import actions as labels
-from backend.annotations.models import Document
 from backend.scenes.models import Scene
-from backend.tasks.models import Review, Task
+from backend.tasks.models import Review, Step, Task
 
-SUBMITTABLE = (Task.State.OPEN, Task.State.SENT_BACK)
+S = Task.State
+# By move: from which states, to which.
+MOVES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "start": ((S.OPEN, S.SENT_BACK), S.IN_PROGRESS),
+    "submit": ((S.OPEN, S.IN_PROGRESS, S.SENT_BACK), S.SUBMITTED),
+    "accept": ((S.SUBMITTED,), S.ACCEPTED),
+    "send_back": ((S.SUBMITTED, S.ACCEPTED), S.SENT_BACK),
+    "skip": ((S.OPEN, S.IN_PROGRESS, S.SENT_BACK), S.SKIPPED),
+    "reopen": ((S.SKIPPED,), S.OPEN),
+    "give_up": ((S.IN_PROGRESS,), S.OPEN),
+}
+UNTOUCHED = (S.OPEN,)
 
 
 class WrongState(ValueError):
@@ -18,61 +38,229 @@ class WrongState(ValueError):
 
 
 def open_task(scene: Scene) -> Task:
-    task, _ = Task.objects.get_or_create(scene=scene)
+    """The scene's task; a new one, of all its frames, where there is none."""
+    found = scene.tasks.order_by("first_frame").first()
+    return found or Task.objects.get_or_create(scene=scene, first_frame=0)[0]
+
+
+def start(task: Task, *, by: User) -> Task:
+    """Begin to label; a task that was nobody's is the starter's from now on."""
+    with _moving(task, "start", by):
+        if task.assignee_id not in (None, by.pk):
+            raise WrongState(f"the task is {_name(task.assignee)}'s already")
+        task.was_taken = task.was_taken or task.assignee_id is None
+        task.assignee = by
     return task
 
 
 def submit(task: Task, *, by: User) -> Task:
     """Hand the work in; who submits an unassigned task becomes its assignee."""
-    if task.scene.state == Scene.State.ARRIVING:
-        raise WrongState("the drive is still arriving: submit it when all of its frames are there")
-    _move(task, SUBMITTABLE, Task.State.SUBMITTED)
-    if task.assignee is None:
-        task.assignee = by
-        task.save(update_fields=["assignee"])
+    with _moving(task, "submit", by):
+        if task.scene.state == Scene.State.ARRIVING:
+            raise WrongState(
+                "the drive is still arriving: submit it when all of its frames are there"
+            )
+        task.assignee = task.assignee or by
     return task
+
+
+def skip(task: Task, *, by: User, why: str, note: str = "") -> Task:
+    """Leave a task that cannot be done, with one of WhySkipped; a manager opens it again."""
+    with _moving(task, "skip", by, why=why, note=note):
+        task.was_taken = False
+    return task
+
+
+def reopen(task: Task, *, by: User) -> Task:
+    """A skipped task is to be done after all, by whoever comes first."""
+    with _moving(task, "reopen", by):
+        task.assignee = None
+    return task
+
+
+def give_up(task: Task, *, by: User) -> Task:
+    """A task that somebody has begun goes back to the queue; what was labelled stays."""
+    with _moving(task, "give_up", by):
+        task.assignee, task.was_taken = None, False
+    return task
+
+
+def accept(task: Task, *, by: User) -> Task:
+    """The labels are good: nobody may change these frames any more, and exports may take them."""
+    with _moving(task, "accept", by):
+        task.reviewer = by
+        task.save(update_fields=["reviewer"])
+        task.accepted_revision = _freeze(task, by)
+        Review.objects.create(
+            task=task, reviewer=by, accepted=True, revision=task.accepted_revision
+        )
+    return task
+
+
+def send_back(task: Task, *, by: User, reason: str, faults: Sequence[str] = ()) -> Task:
+    """The work returns to its labeller, with the reason; an accepted task is opened again.
+
+    faults: kinds of them, of `Fault`.  Whoever sends it back is asked first when it is submitted again.
+    """
+    if not reason.strip():
+        raise WrongState("say why it is sent back: the labeller reads it")
+    with _moving(task, "send_back", by, note=reason.strip()):
+        task.accepted_revision = None
+        task.reviewer = by
+        revision = _freeze(task, by)
+        Review.objects.create(
+            task=task, reviewer=by, accepted=False, reason=reason.strip(),
+            faults=list(dict.fromkeys(faults)), revision=revision,
+        )  # fmt: skip
+    return task
+
+
+# --- what managers plan --------------------------------------------------------------------------
+
+
+@transaction.atomic
+def plan(
+    tasks: Sequence[Task], *, assignees: Sequence[User | None] = (), priority: int | None = None,
+    due: date | None = None, drop_due: bool = False,
+) -> list[Task]:  # fmt: skip
+    """Change whose tasks these are, how urgent, and until when; all of them or none.
+
+    assignees: one: all are given to this person (None: whoever comes first); several: shared out evenly
+    by frames.  Raises WrongState for what is accepted.
+    """
+    rows = list(
+        Task.objects.select_for_update(of=("self",)).select_related("scene").order_by("pk")
+        .filter(pk__in=[task.pk for task in tasks])
+    )  # fmt: skip
+    accepted = [task for task in rows if task.state == S.ACCEPTED]
+    if assignees and accepted:
+        raise WrongState(
+            f"the task of {accepted[0].scene.name} is accepted: send it back to give it to somebody"
+        )
+    for task, person in zip(rows, shared_out(rows, assignees), strict=True):
+        if assignees:
+            task.assignee, task.was_taken = person, False
+        task.priority = task.priority if priority is None else priority
+        task.due = None if drop_due else due or task.due
+        task.save(update_fields=["assignee", "was_taken", "priority", "due"])
+    return rows
 
 
 def assign(task: Task, to: User | None) -> Task:
-    """Give a task to somebody, or to whoever comes first (None). What is accepted is nobody's to do."""
-    changed = Task.objects.filter(pk=task.pk).exclude(state=Task.State.ACCEPTED)
-    if not changed.update(assignee=to):
-        raise WrongState("the task is accepted: send it back to give it to somebody")
+    """Give a task to somebody, or to whoever comes first (None)."""
+    plan([task], assignees=[to])
     task.refresh_from_db()
     return task
 
 
-@transaction.atomic
-def accept(task: Task, *, by: User) -> Task:
-    """The labels are good: nobody may change them any more, and exports may take them."""
-    _move(task, (Task.State.SUBMITTED,), Task.State.ACCEPTED)
-    task.accepted_revision = labels.freeze(
-        task.scene_id, why=f"accepted by {by.display_name}: send the task back to edit it"
-    )
-    task.save(update_fields=["accepted_revision"])
-    Review.objects.create(task=task, reviewer=by, accepted=True, revision=task.accepted_revision)
-    return task
+def shared_out(tasks: Sequence[Task], among: Sequence[User | None]) -> list[User | None]:
+    """Who gets which: each task, the longest first, to whoever has the fewest frames so far."""
+    if not among:
+        return [None] * len(tasks)
+    frames = [0] * len(among)
+    given: dict[int, User | None] = {}
+    for task in sorted(tasks, key=lambda task: (-frame_count(task), task.pk)):
+        least = min(range(len(among)), key=lambda k: frames[k])
+        frames[least] += frame_count(task)
+        given[task.pk] = among[least]
+    return [given[task.pk] for task in tasks]
+
+
+def frame_count(task: Task) -> int:
+    last = task.scene.expected_frames - 1 if task.last_frame is None else task.last_frame
+    return last - task.first_frame + 1
 
 
 @transaction.atomic
-def send_back(task: Task, *, by: User, reason: str) -> Task:
-    """The work returns to its labeller, with the reason; an accepted task is opened again."""
-    if not reason.strip():
-        raise WrongState("say why it is sent back: the labeller reads it")
-    _move(task, (Task.State.SUBMITTED, Task.State.ACCEPTED), Task.State.SENT_BACK)
-    task.accepted_revision = None
-    task.save(update_fields=["accepted_revision"])
-    labels.thaw(task.scene_id)
-    revision = Document.objects.get(pk=task.scene_id).revision
-    Review.objects.create(
-        task=task, reviewer=by, accepted=False, reason=reason.strip(), revision=revision
-    )
-    return task
+def split(scene: Scene, *, frames: int, overlap: int = 0) -> list[Task]:
+    """Tasks of `frames` frames each instead of the scene's own, which nobody may have begun.
+
+    overlap: how many frames two that follow each other have in common, so that tracks can be joined.  The
+    first part keeps the task that is there.  Raises WrongState.
+    """
+    Scene.objects.select_for_update(of=("self",)).get(pk=scene.pk)
+    if scene.state == Scene.State.ARRIVING:
+        raise WrongState("the drive is still arriving: split it when all of its frames are there")
+    if not 0 <= overlap < frames:
+        raise WrongState(f"an overlap of {overlap} does not fit parts of {frames} frames")
+    parts = parts_of(scene.expected_frames, frames, overlap)
+    before = list(Task.objects.select_for_update().filter(scene=scene).order_by("first_frame"))
+    begun = [task for task in before if task.state not in UNTOUCHED]
+    if begun:
+        raise WrongState(
+            f"the task of frames {begun[0].first_frame} and on is {begun[0].get_state_display()}: "
+            "only drives that nobody has begun are split"
+        )
+    kept, *others = before or [Task(scene=scene)]
+    Task.objects.filter(pk__in=[task.pk for task in others]).delete()
+    kept.first_frame, kept.last_frame = parts[0]
+    kept.save()
+    return [kept, *(
+        Task.objects.create(
+            scene=scene, first_frame=first, last_frame=last, priority=kept.priority, due=kept.due
+        )
+        for first, last in parts[1:]
+    )]  # fmt: skip
 
 
-def _move(task: Task, before: tuple[str, ...], after: str) -> None:
-    """Claim by update: of two people who press at once, one succeeds."""
-    if not Task.objects.filter(pk=task.pk, state__in=before).update(state=after):
+def parts_of(count: int, frames: int, overlap: int) -> list[tuple[int, int | None]]:
+    """First and last frame of each part; one part: all of the scene, however far it grows."""
+    if count <= frames:
+        return [(0, None)]
+    parts: list[tuple[int, int | None]] = []
+    first = 0
+    while True:
+        last = min(first + frames, count) - 1
+        # No tail that is shorter than half of a part: the last two share what is left.
+        left = count - 1 - last
+        if 0 < left < frames // 2:
+            last = count - 1
+        parts.append((first, last))
+        if last == count - 1:
+            return parts
+        first = last + 1 - overlap
+
+
+# --- how a task moves ----------------------------------------------------------------------------
+
+
+@contextmanager
+def _moving(task: Task, move: str, by: User, *, why: str = "", note: str = "") -> Iterator[None]:
+    """`task`, read anew and locked, moves when the body has changed what else it changes."""
+    before, after = MOVES[move]
+    with transaction.atomic():
+        Task.objects.select_for_update().get(pk=task.pk)
         task.refresh_from_db()
-        raise WrongState(f"the task is {task.get_state_display()}, so it cannot become {after}")
-    task.refresh_from_db()
+        if task.state not in before:
+            raise WrongState(
+                f"the task is {task.get_state_display()}, so it cannot become {S(after).label}"
+            )
+        was = task.state
+        task.state, task.state_at = after, timezone.now()
+        yield
+        task.save()
+        Step.objects.create(task=task, by=by, before=was, after=after, why=why, note=note)
+
+
+def _freeze(task: Task, by: User) -> int:
+    """Freeze what is accepted of the task's scene, with `task` as it is about to be saved."""
+    tasks: list[Any] = [
+        task if other.pk == task.pk else other
+        for other in Task.objects.filter(scene=task.scene_id).select_related("reviewer")
+    ]
+    accepted = [each for each in tasks if each.state == S.ACCEPTED]
+    if len(accepted) == len(tasks):
+        why = f"accepted by {by.display_name}: send the task back to edit it"
+        return labels.freeze(task.scene_id, [], whole=why)
+    parts = [
+        labels.FrozenPart(
+            each.first_frame, each.first_frame + frame_count(each) - 1,
+            f"accepted by {_name(each.reviewer)}: send that task back to edit them",
+        )
+        for each in accepted
+    ]  # fmt: skip
+    return labels.freeze(task.scene_id, parts, whole="")
+
+
+def _name(person: User | None) -> str:
+    return person.display_name if person else "somebody who has left"

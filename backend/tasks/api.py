@@ -1,29 +1,37 @@
-"""The tasks of a project, and handing them on."""
+"""The tasks of a project: planning them, taking the next one, and handing them on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from backend.accounts.models import User
 from backend.accounts.session import person
+from backend.projects.models import Project
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import members_of, project_for
+from backend.scenes.queries import visible_scenes
 from backend.tasks import actions
-from backend.tasks.models import Task
-from backend.tasks.queries import task_for, tasks_of, with_reason
+from backend.tasks.models import Fault, Step, Task, WhySkipped
+from backend.tasks.queries import detailed, task_for, tasks_of
+from backend.tasks.queue import next_review, next_task
+
+MOST_AT_ONCE = 1000
 
 
 class Conflict(APIException):
     status_code = 409
 
 
-class Assignee(serializers.Serializer[Any]):
+class Somebody(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
 
@@ -32,29 +40,156 @@ class TaskAnswer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     scene = serializers.IntegerField()
     scene_name = serializers.CharField()
+    first_frame = serializers.IntegerField()
+    last_frame = serializers.IntegerField()
+    is_part = serializers.BooleanField(help_text="of a scene that is split into several tasks")
     state = serializers.ChoiceField(choices=Task.State.choices)
-    assignee = Assignee(allow_null=True)
+    state_at = serializers.DateTimeField(help_text="since when")
+    priority = serializers.ChoiceField(choices=Task.Priority.choices)
+    due = serializers.DateField(allow_null=True)
+    assignee = Somebody(allow_null=True)
+    reviewer = Somebody(allow_null=True)
     mine = serializers.BooleanField()
-    reason = serializers.CharField(help_text="why it was sent back; empty in other states")
+    reason = serializers.CharField(
+        help_text="why it was sent back or skipped; empty in other states"
+    )
+    faults = serializers.ListField(
+        child=serializers.CharField(), help_text="kinds of what was wrong"
+    )
+
+
+class MaybeTask(serializers.Serializer[Any]):
+    task = TaskAnswer(allow_null=True)
+
+
+class StepAnswer(serializers.ModelSerializer[Step]):
+    by = Somebody(allow_null=True)
+
+    class Meta:
+        model = Step
+        fields = ["before", "after", "by", "why", "note", "at"]
 
 
 class SendBackReason(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2000)
+    faults = serializers.ListField(
+        child=serializers.ChoiceField(choices=Fault.choices), default=list
+    )
+
+
+class SkipReason(serializers.Serializer[Any]):
+    why = serializers.ChoiceField(choices=WhySkipped.choices)
+    note = serializers.CharField(max_length=2000, default="", allow_blank=True)
+
+
+class Wish(serializers.Serializer[Any]):
+    """What is left out stays as it is."""
+
+    priority = serializers.ChoiceField(choices=Task.Priority.choices, required=False)
+    due = serializers.DateField(required=False, allow_null=True)
+
+
+class PlanWish(Wish):
+    assignee = serializers.IntegerField(
+        required=False, allow_null=True, help_text="the id of a member; null: whoever comes first"
+    )
+
+
+class BulkWish(Wish):
+    tasks = serializers.ListField(
+        child=serializers.IntegerField(), min_length=1, max_length=MOST_AT_ONCE
+    )
+    assignees = serializers.ListField(
+        child=serializers.IntegerField(allow_null=True), required=False, min_length=1,
+        max_length=100, help_text="ids of members; several: shared out evenly by frames",
+    )  # fmt: skip
+
+
+class SplitWish(serializers.Serializer[Any]):
+    frames = serializers.IntegerField(min_value=1, help_text="of each task")
+    overlap = serializers.IntegerField(min_value=0, default=0)
 
 
 class TaskList(APIView):
     permission_classes = [SignedIn]
 
-    @extend_schema(responses=TaskAnswer(many=True))
+    @extend_schema(
+        responses=TaskAnswer(many=True),
+        parameters=[
+            OpenApiParameter("state", enum=[s.value for s in Task.State], many=True),
+            OpenApiParameter("assignee", description="a person's id, `me` or `nobody`"),
+            OpenApiParameter("scene", int),
+        ],
+    )
     def get(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "view")
-        return Response([task_json(request, task) for task in tasks_of(project)])
+        tasks = tasks_of(project)
+        states = request.query_params.getlist("state")
+        if states:
+            tasks = tasks.filter(state__in=states)
+        for name in ("assignee", "scene"):
+            wanted = request.query_params.get(name)
+            if wanted == "nobody" and name == "assignee":
+                tasks = tasks.filter(assignee=None)
+            elif wanted is not None:
+                tasks = tasks.filter(**{name: _number(name, wanted, person(request))})
+        return Response([task_json(request, task) for task in tasks])
+
+    @extend_schema(request=BulkWish, responses=TaskAnswer(many=True))
+    def patch(self, request: Request, project_id: int) -> Response:
+        """Give many to somebody, or share them out; how urgent they are, and until when."""
+        project = project_for(request.user, project_id, "assign")
+        wish = BulkWish(data=request.data)
+        wish.is_valid(raise_exception=True)
+        wanted = wish.validated_data
+        numbers = set(wanted["tasks"])
+        found = list(tasks_of(project).filter(pk__in=numbers))
+        missing = numbers - {task.pk for task in found}
+        if missing:
+            raise serializers.ValidationError(
+                {"tasks": [f"{project.name} has no task {min(missing)}"]}
+            )
+        assignees = [_member(project, who) for who in wanted.get("assignees", [])]
+        with_conflicts(lambda: actions.plan(found, assignees=assignees, **_planned(wanted)))
+        return Response([task_json(request, t) for t in tasks_of(project).filter(pk__in=numbers)])
 
 
-class AssigneeWish(serializers.Serializer[Any]):
-    assignee = serializers.IntegerField(
-        allow_null=True, help_text="the id of a member; null: whoever comes first"
-    )
+def _number(name: str, given: str, me: User) -> int:
+    if name == "assignee" and given == "me":
+        return int(me.pk)
+    try:
+        return int(given)
+    except ValueError:
+        raise serializers.ValidationError({name: [f"{given!r} is no number"]}) from None
+
+
+def _planned(wanted: dict[str, Any]) -> dict[str, Any]:
+    drop = "due" in wanted and wanted["due"] is None
+    return {"priority": wanted.get("priority"), "due": wanted.get("due"), "drop_due": drop}
+
+
+def _member(project: Project, user_id: int | None) -> User | None:
+    if user_id is None:
+        return None
+    member = members_of(project).filter(user=user_id).first()
+    if member is None:
+        raise serializers.ValidationError(
+            {"assignee": [f"nobody in {project.name} has the number {user_id}"]}
+        )
+    return member.user
+
+
+class Next(APIView):
+    """Takes what is to be done next: `label` or `review`."""
+
+    permission_classes = [SignedIn]
+
+    @extend_schema(request=None, responses=MaybeTask)
+    def post(self, request: Request, project_id: int, kind: str) -> Response:
+        take, ability = (next_task, "submit") if kind == "label" else (next_review, "review")
+        project = project_for(request.user, project_id, ability)
+        task = take(project, person(request))
+        return Response({"task": None if task is None else answer(request, task)})
 
 
 class OneTask(APIView):
@@ -62,24 +197,51 @@ class OneTask(APIView):
 
     @extend_schema(responses=TaskAnswer)
     def get(self, request: Request, task_id: int) -> Response:
-        task = task_for(request.user, task_id, "view")
-        return Response(task_json(request, with_reason(Task.objects.all()).get(pk=task.pk)))
+        return Response(answer(request, task_for(request.user, task_id, "view")))
 
-    @extend_schema(request=AssigneeWish, responses=TaskAnswer)
+    @extend_schema(request=PlanWish, responses=TaskAnswer)
     def patch(self, request: Request, task_id: int) -> Response:
-        """Give it to somebody."""
+        """Give it to somebody; how urgent it is, and until when."""
         task = task_for(request.user, task_id, "assign")
-        wish = AssigneeWish(data=request.data)
+        wish = PlanWish(data=request.data)
         wish.is_valid(raise_exception=True)
-        wanted = wish.validated_data["assignee"]
-        member = None
-        if wanted is not None:
-            member = members_of(task.scene.project).filter(user=wanted).first()
-            if member is None:
-                raise serializers.ValidationError(
-                    {"assignee": [f"nobody in {task.scene.project.name} has the number {wanted}"]}
-                )
-        return moved(request, task, lambda: actions.assign(task, member.user if member else None))
+        wanted = wish.validated_data
+        if not wanted:
+            raise serializers.ValidationError("say what to change: assignee, priority or due")
+        assignees = (
+            [_member(task.scene.project, wanted["assignee"])] if "assignee" in wanted else []
+        )
+        return moved(
+            request, task, lambda: actions.plan([task], assignees=assignees, **_planned(wanted))
+        )
+
+
+class Steps(APIView):
+    """What happened to a task, the oldest first."""
+
+    permission_classes = [SignedIn]
+
+    @extend_schema(responses=StepAnswer(many=True))
+    def get(self, request: Request, task_id: int) -> Response:
+        task = task_for(request.user, task_id, "view")
+        return Response(
+            [
+                {
+                    "before": step.before, "after": step.after, "by": somebody(step.by),
+                    "why": step.why, "note": step.note, "at": step.at,
+                }
+                for step in task.steps.select_related("by")
+            ]
+        )  # fmt: skip
+
+
+class Start(APIView):
+    permission_classes = [SignedIn]
+
+    @extend_schema(request=None, responses=TaskAnswer)
+    def post(self, request: Request, task_id: int) -> Response:
+        task = task_for(request.user, task_id, "submit")
+        return moved(request, task, lambda: actions.start(task, by=person(request)))
 
 
 class Submit(APIView):
@@ -89,6 +251,41 @@ class Submit(APIView):
     def post(self, request: Request, task_id: int) -> Response:
         task = task_for(request.user, task_id, "submit")
         return moved(request, task, lambda: actions.submit(task, by=person(request)))
+
+
+class Skip(APIView):
+    permission_classes = [SignedIn]
+
+    @extend_schema(request=SkipReason, responses=TaskAnswer)
+    def post(self, request: Request, task_id: int) -> Response:
+        task = task_for(request.user, task_id, "submit")
+        given = SkipReason(data=request.data)
+        given.is_valid(raise_exception=True)
+        return moved(
+            request, task, lambda: actions.skip(task, by=person(request), **given.validated_data)
+        )
+
+
+class GiveUp(APIView):
+    """Back to the queue; what was labelled stays."""
+
+    permission_classes = [SignedIn]
+
+    @extend_schema(request=None, responses=TaskAnswer)
+    def post(self, request: Request, task_id: int) -> Response:
+        task = task_for(request.user, task_id, "submit")
+        return moved(request, task, lambda: actions.give_up(task, by=person(request)))
+
+
+class Reopen(APIView):
+    """What was skipped is to be done after all."""
+
+    permission_classes = [SignedIn]
+
+    @extend_schema(request=None, responses=TaskAnswer)
+    def post(self, request: Request, task_id: int) -> Response:
+        task = task_for(request.user, task_id, "assign")
+        return moved(request, task, lambda: actions.reopen(task, by=person(request)))
 
 
 class Accept(APIView):
@@ -108,29 +305,70 @@ class SendBack(APIView):
         task = task_for(request.user, task_id, "review")
         given = SendBackReason(data=request.data)
         given.is_valid(raise_exception=True)
-        reason = given.validated_data["reason"]
         return moved(
-            request, task, lambda: actions.send_back(task, by=person(request), reason=reason)
+            request,
+            task,
+            lambda: actions.send_back(task, by=person(request), **given.validated_data),
         )
 
 
-def moved(request: Request, task: Task, action: Any) -> Response:
+class Split(APIView):
+    """A scene's task becomes several, of so many frames each."""
+
+    permission_classes = [SignedIn]
+
+    @extend_schema(request=SplitWish, responses=TaskAnswer(many=True))
+    def post(self, request: Request, scene_id: int) -> Response:
+        scene = get_object_or_404(visible_scenes(request.user), pk=scene_id)
+        project_for(request.user, scene.project_id, "assign")
+        wish = SplitWish(data=request.data)
+        wish.is_valid(raise_exception=True)
+        with_conflicts(lambda: actions.split(scene, **wish.validated_data))
+        tasks = tasks_of(scene.project).filter(scene=scene)
+        return Response([task_json(request, task) for task in tasks])
+
+
+def with_conflicts(action: Callable[[], object]) -> None:
     try:
         action()
     except actions.WrongState as error:
         raise Conflict(str(error)) from error
-    return Response(task_json(request, with_reason(Task.objects.all()).get(pk=task.pk)))
+
+
+def moved(request: Request, task: Task, action: Callable[[], object]) -> Response:
+    with_conflicts(action)
+    return Response(answer(request, task))
+
+
+def answer(request: Request, task: Task) -> dict[str, Any]:
+    return task_json(request, detailed(Task.objects.all()).get(pk=task.pk))
 
 
 def task_json(request: Request, task: Any) -> dict[str, Any]:
-    """task: a row of `with_reason`."""
-    person = task.assignee
+    """task: a row of `detailed`."""
+    is_back = task.state == Task.State.SENT_BACK
+    reason = task.reason or "" if is_back else ""
+    if task.state == Task.State.SKIPPED and task.skipped_why:
+        words = WhySkipped(task.skipped_why).label
+        reason = f"{words}: {task.skipped_note}" if task.skipped_note else str(words)
     return {
         "id": task.pk,
         "scene": task.scene_id,
         "scene_name": task.scene.name,
+        "first_frame": task.first_frame,
+        "last_frame": task.first_frame + actions.frame_count(task) - 1,
+        "is_part": task.is_part,
         "state": task.state,
-        "assignee": {"id": person.pk, "name": person.display_name} if person else None,
-        "mine": person is not None and person.pk == request.user.pk,
-        "reason": (task.reason or "") if task.state == Task.State.SENT_BACK else "",
+        "state_at": task.state_at,
+        "priority": task.priority,
+        "due": task.due,
+        "assignee": somebody(task.assignee),
+        "reviewer": somebody(task.reviewer),
+        "mine": task.assignee_id is not None and task.assignee_id == request.user.pk,
+        "reason": reason,
+        "faults": task.faults or [] if is_back else [],
     }
+
+
+def somebody(user: User | None) -> dict[str, Any] | None:
+    return {"id": user.pk, "name": user.display_name} if user else None

@@ -112,12 +112,12 @@ def test_the_history_cannot_be_rewritten(scene, ann):
 
 def test_a_frozen_document_refuses_every_edit(scene, ann):
     track = create(scene, ann)
-    actions.freeze(scene.pk, why="accepted by Rita")
+    actions.freeze(scene.pk, [], whole="accepted by Rita")
 
     with pytest.raises(Frozen, match="accepted by Rita"):
         put(scene, ann, track, 0, 1)
 
-    actions.thaw(scene.pk)
+    actions.freeze(scene.pk, [], whole="")
     assert put(scene, ann, track, 0, 1) == 2
 
 

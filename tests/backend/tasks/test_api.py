@@ -50,14 +50,22 @@ def test_a_task_goes_through_the_hands_of_labeller_and_reviewer(room: Room, clie
     assert move(room, room.ann, "submit").json()["reason"] == ""
     accepted = move(room, room.rita, "accept").json()
 
+    assert accepted.pop("state_at").startswith("20")
     assert accepted == {
         "id": room.task.pk,
         "scene": room.task.scene_id,
         "scene_name": "a short street",
+        "first_frame": 0,
+        "last_frame": 0,
+        "is_part": False,
         "state": "accepted",
+        "priority": 1,
+        "due": None,
         "assignee": {"id": room.ann.pk, "name": "ann"},
+        "reviewer": {"id": room.rita.pk, "name": "rita"},
         "mine": False,
         "reason": "",
+        "faults": [],
     }
     assert "accepted by rita" in Document.objects.get(pk=room.task.scene_id).why_frozen
     client.force_login(room.ann)
