@@ -83,10 +83,25 @@ export interface Task {
   id: number;
   scene: number;
   scene_name: string;
-  state: "open" | "submitted" | "accepted" | "sent_back";
+  first_frame: number;
+  last_frame: number;
+  is_part: boolean; // of a scene that is split
+  state: "open" | "in_progress" | "submitted" | "accepted" | "sent_back" | "skipped";
+  state_at: string;
+  priority: 0 | 1 | 2 | 3;
+  due: string | null;
   assignee: { id: number; name: string } | null;
+  reviewer: { id: number; name: string } | null;
   mine: boolean;
   reason: string;
+  faults: string[];
+}
+
+/** What a manager changes of several tasks at once; what is left out stays as it is. */
+export interface TaskPlan {
+  assignees?: (number | null)[]; // several: shared out evenly
+  priority?: number;
+  due?: string | null;
 }
 
 export interface JobSummary {
@@ -238,13 +253,26 @@ export const api = {
   scene: (id: number) => get<SceneSummary>(`/api/scenes/${id}`),
   deleteScene: (id: number) => json<null>("DELETE", `/api/scenes/${id}`),
 
-  tasks: (project: number) => get<Task[]>(`/api/projects/${project}/tasks`),
+  tasks: (project: number, scene?: number) =>
+    get<Task[]>(`/api/projects/${project}/tasks${scene === undefined ? "" : `?scene=${scene}`}`),
   assignTask: (id: number, assignee: number | null) =>
     json<Task>("PATCH", `/api/tasks/${id}`, { assignee }),
+  planTasks: (project: number, tasks: number[], plan: TaskPlan) =>
+    json<Task[]>("PATCH", `/api/projects/${project}/tasks`, { tasks, ...plan }),
+  splitScene: (scene: number, frames: number, overlap: number) =>
+    post<Task[]>(`/api/scenes/${scene}/split`, { frames, overlap }),
+  nextTask: async (project: number, kind: "label" | "review") =>
+    (await post<{ task: Task | null }>(`/api/projects/${project}/next/${kind}`)).task,
+  task: (id: number) => get<Task>(`/api/tasks/${id}`),
+  startTask: (id: number) => post<Task>(`/api/tasks/${id}/start`),
+  giveUpTask: (id: number) => post<Task>(`/api/tasks/${id}/give_up`),
+  reopenTask: (id: number) => post<Task>(`/api/tasks/${id}/reopen`),
+  skipTask: (id: number, why: string, note: string) =>
+    post<Task>(`/api/tasks/${id}/skip`, { why, note }),
   submitTask: (id: number) => post<Task>(`/api/tasks/${id}/submit`),
   acceptTask: (id: number) => post<Task>(`/api/tasks/${id}/accept`),
-  sendBackTask: (id: number, reason: string) =>
-    post<Task>(`/api/tasks/${id}/send_back`, { reason }),
+  sendBackTask: (id: number, reason: string, faults: string[]) =>
+    post<Task>(`/api/tasks/${id}/send_back`, { reason, faults }),
 
   jobs: (project: number, ...kinds: string[]) =>
     get<JobSummary[]>(

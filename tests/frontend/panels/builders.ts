@@ -34,10 +34,18 @@ export const buildTask = (fields: Partial<Task> = {}): Task => ({
   id: 9,
   scene: 5,
   scene_name: "street-1",
+  first_frame: 0,
+  last_frame: 199,
+  is_part: false,
   state: "open",
+  state_at: "2026-01-02T03:04:05Z",
+  priority: 1,
+  due: null,
   assignee: null,
+  reviewer: null,
   mine: false,
   reason: "",
+  faults: [],
   ...fields,
 });
 

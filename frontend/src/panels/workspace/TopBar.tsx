@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { TASK_STATES } from "@/panels/taskStates";
+import { SendBack, Skip } from "@/panels/TaskForms";
+import { addressOf, FAULTS, isToLabel, TASK_STATES } from "@/panels/taskStates";
 import { ApiError, api, type Task } from "@/sync/api";
 import type { Room } from "./Room";
 import { useNewsOf } from "./watching";
@@ -41,15 +42,12 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
   const { scene } = room;
   const [task, setTask] = useState<Task | null>(null);
   const [isBusy, setBusy] = useState(false);
-  const [isSendingBack, setSendingBack] = useState(false);
+  const [asking, setAsking] = useState<"send back" | "skip" | null>(null);
   useEffect(() => {
     const load = (): void => {
       api
-        .tasks(scene.project)
-        .then((tasks) => {
-          const here = tasks.filter((one) => one.scene === scene.id);
-          setTask(here.find(({ id }) => id === wanted) ?? here[0] ?? null);
-        })
+        .tasks(scene.project, scene.id)
+        .then((here) => setTask(here.find(({ id }) => id === wanted) ?? here[0] ?? null))
         .catch((error: unknown) => {
           const words = error instanceof ApiError ? error.message : String(error);
           room.tell(`The task of this scene could not be read: ${words}`, true);
@@ -65,7 +63,19 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
     setBusy(true);
     try {
       setTask(await action());
-      setSendingBack(false);
+      setAsking(null);
+    } catch (error) {
+      room.tell(error instanceof ApiError ? error.message : String(error), true);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const goOn = async (kind: "label" | "review"): Promise<void> => {
+    setBusy(true);
+    try {
+      const next = await api.nextTask(scene.project, kind);
+      if (next) location.assign(addressOf(next));
+      else room.tell(kind === "label" ? "Nothing is left to label" : "Nothing waits for a review");
     } catch (error) {
       room.tell(error instanceof ApiError ? error.message : String(error), true);
     } finally {
@@ -76,15 +86,22 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
   const isReviewer = scene.role !== "annotator";
   const { words, badge } = TASK_STATES[task.state];
   const isTheirs = task.assignee !== null && !task.mine;
-  const canSubmit =
-    scene.mayEdit && !isTheirs && (task.state === "open" || task.state === "sent_back");
+  const canSubmit = scene.mayEdit && !isTheirs && isToLabel(task);
   const canAccept = isReviewer && task.state === "submitted";
   const canSendBack = isReviewer && (task.state === "submitted" || task.state === "accepted");
   return (
     <div class="task">
       <span class={`badge ${badge}`}>{words}</span>
+      {task.is_part && (
+        <span class="dim" title="The frames of this task">
+          {task.first_frame}–{task.last_frame}
+        </span>
+      )}
       {task.state === "sent_back" && task.reason && (
-        <span class="reason" title={task.reason}>
+        <span
+          class="reason"
+          title={[task.reason, ...task.faults.map((fault) => FAULTS[fault] ?? fault)].join(" · ")}
+        >
           “{task.reason}”
         </span>
       )}
@@ -99,7 +116,18 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
           Submit
         </button>
       )}
-      {canAccept && !isSendingBack && (
+      {canSubmit && !asking && (
+        <button
+          type="button"
+          class="quiet"
+          disabled={isBusy}
+          title="This cannot be labelled"
+          onClick={() => setAsking("skip")}
+        >
+          Skip…
+        </button>
+      )}
+      {canAccept && !asking && (
         <button
           type="button"
           class="primary"
@@ -109,34 +137,37 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
           Accept
         </button>
       )}
-      {canSendBack && !isSendingBack && (
-        <button type="button" disabled={isBusy} onClick={() => setSendingBack(true)}>
+      {canSendBack && !asking && (
+        <button type="button" disabled={isBusy} onClick={() => setAsking("send back")}>
           Send back…
         </button>
       )}
-      {canSendBack && isSendingBack && (
-        <form
-          class="send-back"
-          onSubmit={(event) => {
-            event.preventDefault();
-            const reason = new FormData(event.currentTarget).get("reason");
-            void move(() => api.sendBackTask(task.id, String(reason)));
-          }}
-        >
-          <input
-            name="reason"
-            required
-            ref={(input) => input?.focus()} // the button that opened it has gone
-            aria-label="What must be changed"
-            placeholder="What must be changed?"
-          />
-          <button type="submit" class="primary" disabled={isBusy}>
-            Send back
-          </button>
-          <button type="button" onClick={() => setSendingBack(false)}>
-            Cancel
-          </button>
-        </form>
+      {task.mine && !isToLabel(task) && (
+        <button type="button" disabled={isBusy} onClick={() => void goOn("label")}>
+          Next task
+        </button>
+      )}
+      {isReviewer && !task.mine && !canAccept && !isToLabel(task) && (
+        <button type="button" disabled={isBusy} onClick={() => void goOn("review")}>
+          Next review
+        </button>
+      )}
+      {asking && (
+        <div class="asked">
+          {asking === "skip" ? (
+            <Skip
+              onSkip={(why, note) => void move(() => api.skipTask(task.id, why, note))}
+              onLeave={() => setAsking(null)}
+            />
+          ) : (
+            <SendBack
+              onSend={(reason, faults) =>
+                void move(() => api.sendBackTask(task.id, reason, faults))
+              }
+              onLeave={() => setAsking(null)}
+            />
+          )}
+        </div>
       )}
     </div>
   );

@@ -6,11 +6,11 @@ import type { Snapshot } from "@/protocol/messages";
 import { Emitter } from "@/store/Emitter";
 import { SceneInfo } from "@/store/SceneInfo";
 import { buildTask } from "../builders";
-import { button, leave, settled, showing, shown } from "../page";
+import { type Answers, button, leave, press, settled, showing, shown } from "../page";
 
 afterEach(leave);
 
-async function open(fields: Partial<Snapshot>) {
+async function open(fields: Partial<Snapshot>, answers: Answers = {}) {
   const scene = new SceneInfo();
   scene.replaceWith({
     scene: 5,
@@ -28,15 +28,18 @@ async function open(fields: Partial<Snapshot>) {
     saveStateChanged: new Emitter(),
     link: { kind: "open", why: "" },
   };
-  const room = { scene, connection } as unknown as Room;
+  const told: string[] = [];
+  const tell = (words: string) => told.push(words);
+  const room = { scene, connection, tell } as unknown as Room;
   await showing(<TopBar room={room} task={null} onShowKeys={() => undefined} />, {
     "GET /api/projects/3/tasks": [buildTask({ scene: 5 })],
+    ...answers,
   });
-  return scene;
+  return { scene, told };
 }
 
 test("a drive is handed in when all of it is here", async () => {
-  const scene = await open({ expected_frames: 3 });
+  const { scene } = await open({ expected_frames: 3 });
   expect(shown()).toContain("2 of 3 frames");
   expect(button("Submit").disabled).toBe(true);
   expect(button("Submit").title).toContain("still arriving");
@@ -53,4 +56,28 @@ test("who may not edit is not offered to hand in", async () => {
 
   expect(shown()).toContain("to label");
   expect(() => button("Submit")).toThrow();
+});
+
+test("when a task is handed in, the next one is offered", async () => {
+  const done = buildTask({ state: "submitted", mine: true });
+  const { told } = await open(
+    {},
+    {
+      "POST /api/tasks/9/submit": done,
+      "POST /api/projects/3/next/label": { task: null },
+    },
+  );
+
+  await press("Submit");
+  expect(shown()).toContain("in review");
+  await press("Next task");
+
+  expect(told).toEqual(["Nothing is left to label"]);
+});
+
+test("a part of a drive says which frames are to be labelled", async () => {
+  const part = buildTask({ scene: 5, is_part: true, first_frame: 40, last_frame: 79 });
+  await open({}, { "GET /api/projects/3/tasks": [part] });
+
+  expect(shown()).toContain("40–79");
 });
