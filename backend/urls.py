@@ -18,6 +18,7 @@ from backend.projects import api as projects
 from backend.projects.permissions import SignedIn
 from backend.scenes import api as scenes
 from backend.tasks import api as tasks
+from backend.tasks import issues_api as issues
 from backend.workspace import health, pages
 
 
@@ -54,6 +55,10 @@ urlpatterns = [
     path("api/projects/<int:project_id>/next/label", tasks.Next.as_view(), {"kind": "label"}),
     path("api/projects/<int:project_id>/next/review", tasks.Next.as_view(), {"kind": "review"}),
     path("api/scenes/<int:scene_id>/split", tasks.Split.as_view()),
+    path("api/scenes/<int:scene_id>/issues", issues.SceneIssues.as_view()),
+    path("api/issues/<int:issue_id>", issues.OneIssue.as_view()),
+    path("api/issues/<int:issue_id>/comments", issues.Comments.as_view()),
+    path("api/issues/<int:issue_id>/suggestion", issues.SuggestionOf.as_view()),
     path("api/tasks/<int:task_id>/steps", tasks.Steps.as_view()),
     path("api/tasks/<int:task_id>/start", tasks.Start.as_view()),
     path("api/tasks/<int:task_id>/skip", tasks.Skip.as_view()),

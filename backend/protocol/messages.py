@@ -21,6 +21,7 @@ from backend.protocol.records import (
     Cuboid,
     CuboidKey,
     Frame,
+    Issue,
     Job,
     LabelClass,
     Mask,
@@ -126,6 +127,10 @@ class PutMask(Record):
     runs: Runs
 
 
+# What a person may suggest that somebody else then does.
+Suggestion = Annotated[UpdateTrack | DeleteTrack | DeleteMasks, Field(discriminator="kind")]
+
+
 class UndoLast(Record):
     """Take back my latest edit in this scene that is not yet taken back."""
 
@@ -189,6 +194,7 @@ class Snapshot(Record):
     tracks: list[Track]
     cuboids: list[Cuboid]
     jobs: list[Job]
+    issues: list[Issue]
     people: list[Presence]
 
 
@@ -211,6 +217,13 @@ class LabelsChanged(Record):
 class JobChanged(Record):
     type: Literal["job_changed"] = "job_changed"
     job: Job
+
+
+class IssueChanged(Record):
+    """An issue was raised, answered or resolved; this is all of it."""
+
+    type: Literal["issue_changed"] = "issue_changed"
+    issue: Issue
 
 
 class RequestFailed(Record):
@@ -259,6 +272,7 @@ ServerMessage = Annotated[
     Snapshot
     | LabelsChanged
     | JobChanged
+    | IssueChanged
     | RequestFailed
     | FramesAdded
     | PresenceChanged
@@ -313,6 +327,7 @@ class BulkUnavailable(Record):
 
 BulkServerMessage = BulkUnavailable
 
+suggestion: TypeAdapter[Suggestion] = TypeAdapter(Suggestion)
 client_message: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
 server_message: TypeAdapter[ServerMessage] = TypeAdapter(ServerMessage)
 bulk_client_message: TypeAdapter[BulkClientMessage] = TypeAdapter(BulkClientMessage)

@@ -168,3 +168,31 @@ class Job(Record):
     request_id: str | None = None
     track: Number | None = None
     by: Person | None = None
+
+
+class Comment(Record):
+    """What was said about an issue."""
+
+    by: Person | None = None
+    text: str
+    at: str  # ISO 8601
+
+
+class Issue(Record):
+    """What somebody says of a place. `position`: (u, v) pixels or (x, y, z) metres in ego.
+
+    suggestion: a change of labels that whoever labels may take over, as `messages.Suggestion`; `suggests` says it
+    in words.
+    """
+
+    id: Number
+    frame: Number
+    sensor: Number | None = None
+    position: Annotated[list[Finite], Field(min_length=2, max_length=3)] | None = None
+    track: Number | None = None
+    fault: str = ""
+    is_open: bool = True
+    suggests: str = ""
+    verdict: Literal["", "taken", "declined"] = ""
+    by: Person | None = None
+    comments: list[Comment] = []

@@ -18,6 +18,7 @@ from backend.accounts.models import User
 from backend.annotations import actions as labels
 from backend.scenes.models import Scene
 from backend.tasks.models import Review, Step, Task
+from backend.tasks.queries import open_issues
 
 S = Task.State
 # By move: from which states, to which.
@@ -88,6 +89,12 @@ def give_up(task: Task, *, by: User) -> Task:
 def accept(task: Task, *, by: User) -> Task:
     """The labels are good: nobody may change these frames any more, and exports may take them."""
     with _moving(task, "accept", by):
+        waiting = open_issues(task).count()
+        if waiting:
+            raise WrongState(
+                f"{waiting} {'issue is' if waiting == 1 else 'issues are'} open in these frames: resolve "
+                "them, or send the task back"
+            )
         task.reviewer = by
         task.save(update_fields=["reviewer"])
         task.accepted_revision = _freeze(task, by)

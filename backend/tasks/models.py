@@ -14,18 +14,18 @@ class Task(models.Model):
     """
 
     class State(models.TextChoices):
-        OPEN = "open"
+        OPEN = "open", "open"
         IN_PROGRESS = "in_progress", "in progress"
-        SUBMITTED = "submitted"
-        ACCEPTED = "accepted"
+        SUBMITTED = "submitted", "submitted"
+        ACCEPTED = "accepted", "accepted"
         SENT_BACK = "sent_back", "sent back"
-        SKIPPED = "skipped"
+        SKIPPED = "skipped", "skipped"
 
     class Priority(models.IntegerChoices):
-        LOW = 0
-        NORMAL = 1
-        HIGH = 2
-        URGENT = 3
+        LOW = 0, "low"
+        NORMAL = 1, "normal"
+        HIGH = 2, "high"
+        URGENT = 3, "urgent"
 
     scene = models.ForeignKey("scenes.Scene", on_delete=models.CASCADE, related_name="tasks")
     first_frame = models.PositiveIntegerField(default=0)
@@ -105,3 +105,48 @@ class Step(models.Model):
     class Meta:
         ordering = ["id"]
         triggers = [pgtrigger.ReadOnly(name="steps_do_not_change", exclude=["by"])]
+
+
+class Issue(models.Model):
+    """Something that a person says of a place: pinned to a frame, and there to a sensor and a track.
+
+    position: (u, v) pixels in a camera, (x, y, z) metres in ego in a LiDAR.  suggestion: a change of labels
+    (`protocol.messages.Suggestion`) that whoever labels may take over.
+    """
+
+    class Verdict(models.TextChoices):
+        NONE = "", "not decided"
+        TAKEN = "taken", "taken"
+        DECLINED = "declined", "declined"
+
+    scene = models.ForeignKey("scenes.Scene", on_delete=models.CASCADE, related_name="issues")
+    frame = models.PositiveIntegerField()
+    sensor = models.PositiveIntegerField(null=True)
+    position = ArrayField(models.FloatField(), null=True)
+    track = models.PositiveIntegerField(null=True)
+    fault = models.CharField(max_length=12, choices=Fault.choices, blank=True)
+    is_open = models.BooleanField(default=True)
+    suggestion = models.JSONField(null=True)
+    verdict = models.CharField(max_length=8, choices=Verdict.choices, blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["frame", "id"]
+
+
+class Comment(models.Model):
+    """What was said about an issue; the first one is what it was raised with."""
+
+    issue = models.ForeignKey(Issue, on_delete=models.CASCADE, related_name="comments")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    text = models.TextField()
+    mentioned = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]

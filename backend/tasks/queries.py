@@ -8,11 +8,13 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.shortcuts import get_object_or_404
 
 from backend.accounts.models import User
-from backend.projects.models import Project
+from backend.projects.models import LabelClass, Project
 from backend.projects.permissions import may
 from backend.projects.queries import visible_projects
+from backend.protocol import records
 from backend.scenes.models import Scene
-from backend.tasks.models import Review, Step, Task
+from backend.scenes.queries import visible_scenes
+from backend.tasks.models import Issue, Review, Step, Task
 
 
 def visible_tasks(user: User | AnonymousUser) -> QuerySet[Task]:
@@ -71,3 +73,71 @@ def unaccepted(scenes: Sequence[Scene]) -> list[Scene]:
     accepted = {scene for scene, _ in tasks}
     accepted -= {scene for scene, state in tasks if state != Task.State.ACCEPTED}
     return [scene for scene in scenes if scene.pk not in accepted]
+
+
+# --- issues --------------------------------------------------------------------------------------
+
+
+def issues_of(scene_id: int) -> QuerySet[Issue]:
+    """The scene's, by frame, with all that was said."""
+    return with_comments(Issue.objects.filter(scene=scene_id))
+
+
+def with_comments(issues: QuerySet[Issue]) -> QuerySet[Issue]:
+    return issues.select_related("by").prefetch_related("comments__by")
+
+
+def issue_for(user: User | AnonymousUser, issue_id: int, ability: str) -> Issue:
+    """The issue, for a user who may do `ability` in its project. Raises Http404 and PermissionDenied."""
+    mine = Issue.objects.filter(scene__in=visible_scenes(user)).select_related("scene__project")
+    issue = get_object_or_404(mine, pk=issue_id)
+    if not may(user, ability, issue.scene.project):
+        raise PermissionDenied(f"your role in {issue.scene.project.name} does not allow this")
+    return issue
+
+
+def open_issues(task: Task) -> QuerySet[Issue]:
+    """Those in the task's frames that nobody has resolved."""
+    issues = Issue.objects.filter(scene=task.scene_id, is_open=True, frame__gte=task.first_frame)
+    return issues if task.last_frame is None else issues.filter(frame__lte=task.last_frame)
+
+
+def issue_record(issue: Issue) -> records.Issue:
+    return records.Issue(
+        id=issue.pk,
+        frame=issue.frame,
+        sensor=issue.sensor,
+        position=issue.position,
+        track=issue.track,
+        fault=issue.fault,
+        is_open=issue.is_open,
+        suggests=_words(issue),
+        verdict=issue.verdict,
+        by=_person(issue.by),
+        comments=[
+            records.Comment(by=_person(each.by), text=each.text, at=each.at.isoformat())
+            for each in issue.comments.all()
+        ],
+    )
+
+
+def _person(user: User | None) -> records.Person | None:
+    return records.Person(id=user.pk, name=user.display_name) if user else None
+
+
+def _words(issue: Issue) -> str:
+    """A suggestion as people say it; "" without one."""
+    change = issue.suggestion
+    if change is None:
+        return ""
+    match change["kind"]:
+        case "update_track" if change.get("label_class") is not None:
+            found = LabelClass.objects.filter(pk=change["label_class"]).first()
+            return f"make it {found.name if found else 'a class that is gone'}"
+        case "update_track":
+            return f"call it {change['name']}" if change.get("name") else "draw it in another order"
+        case "delete_track":
+            return "delete it in all frames"
+    first, last = change["first_frame"], change["last_frame"]
+    where = f"frame {first}" if first == last else f"frames {first} to {last}"
+    return f"delete its masks in {where}"

@@ -19,6 +19,7 @@ from backend.projects.queries import label_class_record
 from backend.protocol import messages, records
 from backend.protocol.messages import PROTOCOL_VERSION, Refused, RequestFailed
 from backend.scenes import queries as scenes
+from backend.tasks.queries import issue_record, issues_of
 from backend.workspace.access import Access, access, user_id_of
 from backend.workspace.database import in_database
 from backend.workspace.hub import hub
@@ -208,6 +209,7 @@ def _snapshot(now: Access, connection: str, people: list[records.Presence]) -> m
         tracks=labels.tracks_now(scene.pk),
         cuboids=labels.cuboids_now(scene.pk),
         jobs=open_jobs(scene.pk),
+        issues=[issue_record(issue) for issue in issues_of(scene.pk)],
         people=people,
     )
 

@@ -24,6 +24,7 @@ from backend.exports.models import Archive
 from backend.imports.models import Upload
 from backend.jobs.models import Job, Kind, State
 from backend.projects.models import Role
+from backend.tasks.issues import raise_issue
 from tests.builders import build_project, build_stored_scene, build_user
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -66,6 +67,10 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/projects/<int:project_id>/next/label": {"POST": MEMBERS},
     "api/projects/<int:project_id>/next/review": {"POST": REVIEWERS},
     "api/scenes/<int:scene_id>/split": {"POST": MANAGERS},
+    "api/scenes/<int:scene_id>/issues": {"GET": MEMBERS, "POST": MEMBERS},
+    "api/issues/<int:issue_id>": {"PATCH": MEMBERS},
+    "api/issues/<int:issue_id>/comments": {"POST": MEMBERS},
+    "api/issues/<int:issue_id>/suggestion": {"POST": MEMBERS},
     "api/tasks/<int:task_id>/steps": {"GET": MEMBERS},
     "api/tasks/<int:task_id>/start": {"POST": MEMBERS},
     "api/tasks/<int:task_id>/skip": {"POST": MEMBERS},
@@ -132,10 +137,12 @@ def world(db: None, settings, tmp_path: Path) -> World:
     Archive.objects.create(job=export, key="exports/1.zip", file_name="labels.zip", size=6)
     upload = Upload.objects.create(project=project, by=people[MANAGER], name="a.zip", size=1000)
     token, _ = create_token(people[MANAGER], name="for tests", scope="write", days=1)
+    issue = raise_issue(scene, "whose wheel is this?", by=people[REVIEWER], frame=0)
     numbers = {
         "project_id": project.pk,
         "scene_id": scene.pk,
         "task_id": scene.tasks.get().pk,
+        "issue_id": issue.pk,
         "job_id": job.pk,
         "export_job_id": export.pk,
         "upload_id": upload.pk,

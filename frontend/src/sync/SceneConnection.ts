@@ -10,6 +10,7 @@ import {
   type Snapshot,
 } from "@/protocol/messages";
 import { Emitter } from "@/store/Emitter";
+import type { Issues } from "@/store/Issues";
 import { isUnderWay, type Jobs } from "@/store/Jobs";
 import type { LabelDocument } from "@/store/LabelDocument";
 import type { SceneInfo } from "@/store/SceneInfo";
@@ -22,6 +23,7 @@ export interface Stores {
   timeline: Timeline;
   document: LabelDocument;
   jobs: Jobs;
+  issues: Issues;
 }
 
 export interface SaveState {
@@ -171,6 +173,9 @@ export class SceneConnection {
       case "request_failed":
         this.requestFailed(message);
         return;
+      case "issue_changed":
+        this.stores.issues.put(message.issue);
+        return;
       case "job_changed":
         this.jobChanged(message.job);
         return;
@@ -196,13 +201,14 @@ export class SceneConnection {
   }
 
   private takeSnapshot(snapshot: Snapshot): void {
-    const { scene, timeline, document, jobs } = this.stores;
+    const { scene, timeline, document, jobs, issues } = this.stores;
     const isFirst = !this.hasSnapshot;
     this.hasSnapshot = this.hasJoined = true;
     this.retryMs = FIRST_RETRY_MS;
     scene.replaceWith(snapshot);
     timeline.setFrameCount(scene.frames.length);
     jobs.replaceWith(snapshot.jobs);
+    issues.replaceWith(snapshot.issues);
     // Less than we know: the server was restored from a backup, and what it says holds.
     if (isFirst || snapshot.revision < document.revision) document.replaceWith(snapshot);
     else document.refreshClasses(snapshot.label_classes);

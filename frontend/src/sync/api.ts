@@ -1,4 +1,4 @@
-import type { LabelClass } from "@/protocol/messages";
+import type { DeleteMasks, DeleteTrack, Issue, LabelClass, UpdateTrack } from "@/protocol/messages";
 
 // The server's HTTP surface, typed. Errors carry the server's own words; being signed out leads to
 // the sign-in page and back.
@@ -95,6 +95,17 @@ export interface Task {
   mine: boolean;
   reason: string;
   faults: string[];
+}
+
+/** What is pinned to a place: words, a kind of fault, and what is suggested. */
+export interface IssueWish {
+  text: string;
+  frame: number;
+  sensor: number | null;
+  position: readonly number[] | null;
+  track: number | null;
+  fault: string;
+  suggestion: UpdateTrack | DeleteTrack | DeleteMasks | null;
 }
 
 /** What a manager changes of several tasks at once; what is left out stays as it is. */
@@ -273,6 +284,12 @@ export const api = {
   acceptTask: (id: number) => post<Task>(`/api/tasks/${id}/accept`),
   sendBackTask: (id: number, reason: string, faults: string[]) =>
     post<Task>(`/api/tasks/${id}/send_back`, { reason, faults }),
+
+  raiseIssue: (scene: number, wish: IssueWish) => post<Issue>(`/api/scenes/${scene}/issues`, wish),
+  answerIssue: (id: number, text: string) => post<Issue>(`/api/issues/${id}/comments`, { text }),
+  setIssueOpen: (id: number, is_open: boolean) =>
+    json<Issue>("PATCH", `/api/issues/${id}`, { is_open }),
+  decideIssue: (id: number, take: boolean) => post<Issue>(`/api/issues/${id}/suggestion`, { take }),
 
   jobs: (project: number, ...kinds: string[]) =>
     get<JobSummary[]>(

@@ -9,7 +9,7 @@ import { PictureRenderer } from "./PictureRenderer";
 import { PictureView } from "./PictureView";
 import { drawMarks } from "./pictureMarks";
 import type { OverlaySweep } from "./SweepOverlay";
-import { type Shared, type Sources, sharedOf } from "./sources";
+import { marksOf, type Shared, type Sources, sharedOf } from "./sources";
 import { describeEvent, type Pick, type PointerInput, type Tool } from "./Tool";
 
 const MOST_PIXEL_RATIO = 2;
@@ -106,7 +106,8 @@ export class ImageViewport {
   }
 
   private listen(): (() => void)[] {
-    const { scene, timeline, document, selection, appearance, cache, prompts } = this.sources;
+    const { scene, timeline, document, selection, appearance, cache } = this.sources;
+    const { prompts, issues } = this.sources;
     const draw = (): void => this.draw();
     return [
       timeline.changed.on(draw),
@@ -119,7 +120,7 @@ export class ImageViewport {
         const isOurs = sensor === this.sensor.number || scene.sensors.get(sensor)?.kind === "lidar";
         if (frame === timeline.frame && isOurs) draw();
       }),
-      prompts?.changed.on(draw) ?? (() => undefined),
+      ...[prompts, issues].flatMap((marks) => marks?.changed.on(draw) ?? []),
     ];
   }
 
@@ -142,7 +143,7 @@ export class ImageViewport {
 
   private drawNow(): void {
     if (!this.container.clientWidth) return;
-    const { timeline, selection, appearance, cache, prompts } = this.sources;
+    const { timeline, selection, appearance, cache } = this.sources;
     const { frame } = timeline;
     const number = this.sensor.number;
     if (!this.sources.scene.frames[frame]) return;
@@ -174,7 +175,7 @@ export class ImageViewport {
     );
     const context = this.canvas.getContext("2d")!;
     context.drawImage(renderer.canvas, 0, 0, width, height, 0, 0, width, height);
-    const marks = (prompts?.prompts ?? []).filter(
+    const marks = marksOf(this.sources).filter(
       (mark) => mark.frame === frame && mark.sensor === number,
     );
     drawMarks(context, marks, this.view, this.pixelRatio);

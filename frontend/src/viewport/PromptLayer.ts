@@ -1,6 +1,6 @@
 import { BufferAttribute, BufferGeometry, GLSL3, Points, RawShaderMaterial } from "three";
 import type { Layer } from "./Layer";
-import type { PromptMarks } from "./sources";
+import type { PromptMark } from "./sources";
 
 const VERTEX = `precision highp float;
 in vec3 position;
@@ -15,7 +15,8 @@ void main() {
   mark = kind;
 }`;
 
-// A disc with a light rim: green with a plus, red with a minus; hollow while it is pending.
+// A disc with a light rim: green with a plus, red with a minus, amber with a bar for an issue; hollow
+// while it is pending.
 const FRAGMENT = `precision highp float;
 flat in float mark;
 out vec4 shown;
@@ -24,21 +25,23 @@ void main() {
   float radius = length(at);
   if (radius > 1.0) discard;
   bool positive = mark > 0.0;
-  bool pending = abs(mark) > 1.5;
-  vec3 fill = positive ? vec3(0.10, 0.62, 0.28) : vec3(0.80, 0.16, 0.16);
-  bool sign = (abs(at.y) < 0.14 && abs(at.x) < 0.5)
+  bool issue = mark > 2.5;
+  bool pending = issue ? mark > 3.5 : abs(mark) > 1.5;
+  vec3 fill = issue ? vec3(0.85, 0.55, 0.05)
+            : positive ? vec3(0.10, 0.62, 0.28) : vec3(0.80, 0.16, 0.16);
+  bool sign = (!issue && abs(at.y) < 0.14 && abs(at.x) < 0.5)
            || (positive && abs(at.x) < 0.14 && abs(at.y) < 0.5);
   vec3 rgb = radius > 0.78 || sign ? vec3(1.0) : fill;
   float alpha = pending && radius < 0.6 && !sign ? 0.25 : 1.0;
   shown = vec4(rgb, alpha);
 }`;
 
-/** The clicks in the cloud that the model was, or is being, asked with. */
+/** The clicks in the cloud that the model was, or is being, asked with, and the pins of issues. */
 export class PromptLayer implements Layer {
   readonly object: Points<BufferGeometry, RawShaderMaterial>;
 
   constructor(
-    private readonly marks: PromptMarks | undefined,
+    private readonly marks: () => readonly PromptMark[],
     private readonly isLidar: (sensor: number) => boolean,
     pixelRatio: number,
   ) {
@@ -56,11 +59,12 @@ export class PromptLayer implements Layer {
   }
 
   update(frame: number): void {
-    const here = (this.marks?.prompts ?? []).filter(
-      (mark) => mark.frame === frame && this.isLidar(mark.sensor),
-    );
+    const here = this.marks().filter((mark) => mark.frame === frame && this.isLidar(mark.sensor));
     const positions = here.flatMap(({ position }) => [...position]);
-    const kinds = here.map(({ positive, pending }) => (positive ? 1 : -1) * (pending ? 2 : 1));
+    const kinds = here.map(({ positive, pending, isIssue }) => {
+      if (isIssue) return pending ? 4 : 3;
+      return (positive ? 1 : -1) * (pending ? 2 : 1);
+    });
     this.object.geometry.dispose();
     this.object.geometry = new BufferGeometry();
     this.object.geometry.setAttribute(

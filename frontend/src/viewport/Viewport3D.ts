@@ -8,7 +8,7 @@ import { PanePointer } from "./PanePointer";
 import { type Hit, Picker } from "./Picker";
 import { PointCloudLayer } from "./PointCloudLayer";
 import { PromptLayer } from "./PromptLayer";
-import { type Shared, type Sources, sharedOf } from "./sources";
+import { marksOf, type Shared, type Sources, sharedOf } from "./sources";
 import { describeEvent, type Pick, type PointerInput, type Tool } from "./Tool";
 
 const RADIANS_PER_PIXEL = 0.006;
@@ -42,7 +42,7 @@ export class Viewport3D {
     private readonly container: HTMLElement,
     private readonly sources: Sources,
   ) {
-    const { scene, timeline, document, selection, appearance, cache, prompts } = sources;
+    const { scene, timeline, document, selection, appearance, cache, prompts, issues } = sources;
     this.shared = sharedOf(sources);
     this.cloud = new CloudRenderer(container);
     this.picker = new Picker(this.cloud.renderer, this.cloud.target);
@@ -52,7 +52,7 @@ export class Viewport3D {
     this.layers = [
       new GroundLayer(),
       new CuboidLayer(sources, this.shared.lut),
-      new PromptLayer(prompts, isLidar, this.cloud.pixelRatio),
+      new PromptLayer(() => marksOf(sources), isLidar, this.cloud.pixelRatio),
     ];
     for (const layer of this.layers) this.cloud.addLines(layer.object);
     this.loading = new LoadingNote(container);
@@ -72,7 +72,9 @@ export class Viewport3D {
       cache.arrived.on(({ frame, sensor }) => {
         if (frame === timeline.frame && isLidar(sensor)) all();
       }),
-      prompts?.changed.on(() => this.draw({ layers: true })) ?? (() => undefined),
+      ...[prompts, issues].flatMap(
+        (marks) => marks?.changed.on(() => this.draw({ layers: true })) ?? [],
+      ),
     ];
     // Three restores its own; what was drawn is gone.
     this.cloud.renderer.domElement.addEventListener("webglcontextrestored", all);

@@ -3,7 +3,7 @@ import type { PromptMark } from "./sources";
 
 const RADIUS_PX = 7;
 
-/** Clicks over a picture: green plus, red minus, hollow while the answer is pending. */
+/** Over a picture: clicks as green plus and red minus, issues as an amber bar; hollow while pending. */
 export function drawMarks(
   context: CanvasRenderingContext2D,
   marks: readonly PromptMark[],
@@ -14,9 +14,9 @@ export function drawMarks(
   context.scale(pixelRatio, pixelRatio);
   context.lineWidth = 1.5;
   context.strokeStyle = "#fff";
-  for (const { position, positive, pending } of marks) {
+  for (const { position, positive, pending, isIssue } of marks) {
     const [x, y] = view.screenAt(position[0]!, position[1]!);
-    context.fillStyle = positive ? "#1a9e47" : "#cc2929";
+    context.fillStyle = isIssue ? "#d98c0d" : positive ? "#1a9e47" : "#cc2929";
     context.globalAlpha = pending ? 0.3 : 1;
     context.beginPath();
     context.arc(x, y, RADIUS_PX, 0, 2 * Math.PI);
@@ -24,8 +24,10 @@ export function drawMarks(
     context.globalAlpha = 1;
     context.stroke();
     context.beginPath();
-    context.moveTo(x - 3.5, y);
-    context.lineTo(x + 3.5, y);
+    if (!isIssue) {
+      context.moveTo(x - 3.5, y);
+      context.lineTo(x + 3.5, y);
+    }
     if (positive) {
       context.moveTo(x, y - 3.5);
       context.lineTo(x, y + 3.5);

@@ -15,6 +15,7 @@ export interface PromptMark {
   position: readonly number[];
   positive: boolean;
   pending: boolean;
+  isIssue?: boolean; // not a click, but something that somebody says of the place
 }
 
 export interface PromptMarks {
@@ -31,7 +32,14 @@ export interface Sources {
   appearance: Appearance;
   cache: FrameCache;
   prompts?: PromptMarks;
+  issues?: { readonly marks: readonly PromptMark[]; readonly changed: PromptMarks["changed"] };
 }
+
+/** All that is pinned to places. */
+export const marksOf = ({ prompts, issues }: Sources): readonly PromptMark[] => [
+  ...(prompts?.prompts ?? []),
+  ...(issues?.marks ?? []),
+];
 
 /** What the panes of one scene share, so that it is computed once. */
 export interface Shared {

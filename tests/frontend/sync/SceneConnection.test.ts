@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ClientMessage, Job } from "@/protocol/messages";
+import { Issues } from "@/store/Issues";
 import { Jobs } from "@/store/Jobs";
 import { LabelDocument } from "@/store/LabelDocument";
 import { SceneInfo } from "@/store/SceneInfo";
 import { Timeline } from "@/store/Timeline";
 import { newRequestId } from "@/sync/requestId";
-import { type Outcome, SceneConnection } from "@/sync/SceneConnection";
+import { type Outcome, SceneConnection, type Stores } from "@/sync/SceneConnection";
 import { news } from "../messages";
 
 /** The server's end of one connection. */
@@ -37,13 +38,14 @@ const snapshot = (revision: number, fields: object = {}) => ({
   tracks: [],
   cuboids: [],
   jobs: [],
+  issues: [],
   people: [],
   may_edit: true,
   ...fields,
 });
 
 let sockets: Socket[];
-let stores: { scene: SceneInfo; timeline: Timeline; document: LabelDocument; jobs: Jobs };
+let stores: Stores & { document: LabelDocument };
 let connection: SceneConnection;
 let outcomes: Outcome[];
 let classesAsked: number[];
@@ -67,6 +69,7 @@ beforeEach(() => {
     timeline: new Timeline(),
     document: new LabelDocument(),
     jobs: new Jobs(),
+    issues: new Issues(),
   };
   connection = new SceneConnection(
     "ws://test",
@@ -334,6 +337,19 @@ test("a job that failed ends its request with the job's words", () => {
   socket().say({ type: "job_changed", job });
 
   expect(outcomes).toEqual([{ request: request_id, reason: "nothing was found", news: null }]);
+});
+
+test("issues come with the snapshot and then one by one", () => {
+  const issue = { id: 3, frame: 1, is_open: true, comments: [] };
+  socket().onopen?.();
+  socket().say(snapshot(4, { issues: [issue] }));
+  socket().say({ type: "issue_changed", issue: { ...issue, id: 4, frame: 0 } });
+  expect(stores.issues.inOrder().map(({ id }) => id)).toEqual([4, 3]);
+
+  socket().say({ type: "issue_changed", issue: { ...issue, is_open: false } });
+
+  expect(stores.issues.openCount).toBe(1);
+  expect(stores.issues.get(3)?.is_open).toBe(false);
 });
 
 test("frames that are added lengthen the timeline", () => {

@@ -2,16 +2,19 @@ import { type CacheStatus, FrameCache } from "@/assets/FrameCache";
 import type { Edit, LabelClass, LabelsChanged, Sensor, Track } from "@/protocol/messages";
 import { Appearance } from "@/store/Appearance";
 import { Emitter } from "@/store/Emitter";
+import { Issues } from "@/store/Issues";
 import { Jobs } from "@/store/Jobs";
 import { LabelDocument } from "@/store/LabelDocument";
 import { Prompts } from "@/store/Prompts";
 import { SceneInfo } from "@/store/SceneInfo";
 import { Selection } from "@/store/Selection";
 import { Timeline } from "@/store/Timeline";
+import { ApiError, api } from "@/sync/api";
 import { sharePresence } from "@/sync/Presence";
 import { newRequestId } from "@/sync/requestId";
 import { type Outcome, SceneConnection } from "@/sync/SceneConnection";
 import { ClickTool } from "@/tools/ClickTool";
+import { IssueTool } from "@/tools/IssueTool";
 import { SelectTool } from "@/tools/SelectTool";
 import type { ImageViewport } from "@/viewport/ImageViewport";
 import type { PointerInput, Tool } from "@/viewport/Tool";
@@ -47,6 +50,7 @@ export class Room {
   readonly appearance = new Appearance();
   readonly prompts = new Prompts();
   readonly jobs = new Jobs();
+  readonly issues = new Issues();
   readonly connection: SceneConnection;
   readonly cache: FrameCache;
   readonly toastsChanged = new Emitter<void>();
@@ -60,6 +64,7 @@ export class Room {
 
   private readonly clickTool: ClickTool;
   private readonly selectTool: SelectTool;
+  private readonly issueTool: IssueTool;
   private readonly stop: (() => void)[];
   private readonly asked = new Map<string, Asked>(); // by request
   private couldEdit = true;
@@ -68,12 +73,13 @@ export class Room {
 
   constructor(sceneId: number, startFrame: number) {
     const sockets = `${location.origin.replace(/^http/, "ws")}/ws/scenes/${sceneId}`;
-    const { scene, timeline, document, selection, jobs, prompts } = this;
+    const { scene, timeline, document, selection, jobs, issues, prompts } = this;
     this.connection = new SceneConnection(`${sockets}/control`, {
       scene,
       timeline,
       document,
       jobs,
+      issues,
     });
     this.cache = new FrameCache(`${sockets}/bulk`, scene, timeline, document);
     this.clickTool = new ClickTool({
@@ -85,6 +91,7 @@ export class Room {
       tell: (words) => this.tell(words, true),
     });
     this.selectTool = new SelectTool(selection, (input) => this.jump(input));
+    this.issueTool = new IssueTool(selection, (draft) => issues.begin(draft));
     this.stop = [
       this.connection.joined.on(() => {
         this.isJoined = true;
@@ -130,6 +137,7 @@ export class Room {
   // --- what there is ---------------------------------------------------------------------------
 
   get tool(): Tool {
+    if (this.selection.tool === "issue") return this.issueTool;
     return this.selection.tool === "click" ? this.clickTool : this.selectTool;
   }
 
@@ -187,6 +195,10 @@ export class Room {
 
   /** Esc: the question under way, then the object, then the tool. */
   cancel(): void {
+    if (this.issues.draft) {
+      this.issues.leave();
+      return;
+    }
     const hadTrack = this.selection.track !== null;
     const clicks = this.prompts.prompts.length;
     this.tool.cancel();
@@ -302,6 +314,35 @@ export class Room {
       this.timeline.seek(nearest);
     }
     if (!this.flyNow(track.number)) this.flyWhenLoaded(track.number);
+  }
+
+  /** Show the place of an issue: its frame, its object, and in the cloud where it is pinned. */
+  goToIssue(id: number): void {
+    const issue = this.issues.get(id);
+    if (!issue) return;
+    this.issues.choose(id);
+    this.timeline.stop();
+    this.timeline.seek(issue.frame);
+    const track = issue.track !== null && this.document.tracks.has(issue.track);
+    this.selection.set({ track: track ? issue.track : null });
+    if (issue.position?.length === 3) this.cloud?.flyTo(issue.position, 12);
+    else if (track) this.flyToTrack(issue.track);
+  }
+
+  /** Do what the chosen issue suggests, or decline it. */
+  async decideIssue(id: number | null, take: boolean): Promise<void> {
+    const issue = this.issues.get(id);
+    if (!issue?.suggests || issue.verdict) {
+      this.tell("Choose an issue that suggests something first.");
+      return;
+    }
+    if (take && !this.mayEdit()) return;
+    try {
+      this.issues.put(await api.decideIssue(issue.id, take));
+      if (take) this.tell("Done as suggested. Ctrl+Z takes it back.");
+    } catch (error) {
+      this.tell(error instanceof ApiError ? error.message : String(error), true);
+    }
   }
 
   /** Every pane as it was at the start. */

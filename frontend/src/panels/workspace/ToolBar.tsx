@@ -24,6 +24,12 @@ export function ToolBar(props: { room: Room; onShowKeys: () => void }): JSX.Elem
         isDisabled={!mayEdit}
         onClick={() => room.setTool("click")}
       />
+      <IconButton
+        icon="issue"
+        label="Pin an issue to a place (I)"
+        isPressed={tool === "issue"}
+        onClick={() => room.setTool("issue")}
+      />
       <hr />
       <IconButton
         icon="undo"

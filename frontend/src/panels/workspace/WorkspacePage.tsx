@@ -7,11 +7,11 @@ import { KeyOverlay } from "./KeyOverlay";
 import { onKey, releaseAfterClick } from "./keys";
 import { Panes } from "./Panes";
 import { Room } from "./Room";
+import { SidePanel } from "./SidePanel";
 import { TimelineBar } from "./TimelineBar";
 import { Toasts } from "./Toasts";
 import { ToolBar } from "./ToolBar";
 import { TopBar } from "./TopBar";
-import { TrackPanel } from "./TrackPanel";
 import { useNewsOf } from "./watching";
 
 export interface WorkspaceOptions {
@@ -76,7 +76,7 @@ function Workspace(props: { room: Room; sceneId: number; task: number | null }):
         <Banner room={room} obstacle={obstacle} />
         <Panes room={room} enlarged={enlarged} onEnlarge={setEnlarged} />
       </main>
-      <TrackPanel room={room} />
+      <SidePanel room={room} />
       <TimelineBar room={room} />
       <Toasts room={room} />
       {areKeysShown && <KeyOverlay onClose={() => setKeysShown(false)} />}

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 const PATHS = {
   select: "M4 2l8 7-4 .6L6.4 14z",
   click: "M8 2v3M8 11v3M2 8h3M11 8h3M8 6.5a1.5 1.5 0 1 1 0 3 1.5 1.5 0 0 1 0-3z",
+  issue: "M2.5 3h11v8H8l-3 2.5V11H2.5zM8 5v2.5M8 9h0",
   undo: "M3 6h6.5a3.5 3.5 0 0 1 0 7H6M3 6l3-3M3 6l3 3",
   top: "M3 3h10v10H3zM8 5v6M5 8h6",
   home: "M2.5 8L8 3l5.5 5M4 7v6h8V7",

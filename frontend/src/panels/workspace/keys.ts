@@ -35,6 +35,13 @@ export const KEY_GROUPS: { title: string; bindings: KeyBinding[] }[] = [
     ],
   },
   {
+    title: "Issues",
+    bindings: [
+      { keys: "I", meaning: "Pin an issue to a place" },
+      { keys: "Y", meaning: "Do what the chosen issue suggests" },
+    ],
+  },
+  {
     title: "Mouse",
     bindings: [
       { keys: "Left click", meaning: "This belongs to it (click tool)" },
@@ -203,6 +210,12 @@ function onPlainKey(event: KeyboardEvent, room: Room, switches: Switches): boole
       return true;
     case "t":
       room.flyToTrack();
+      return true;
+    case "i":
+      room.setTool("issue");
+      return true;
+    case "y":
+      void room.decideIssue(room.issues.chosen, true);
       return true;
     case "h":
       room.toggleIsolated();

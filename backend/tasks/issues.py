@@ -1,0 +1,123 @@
+"""Issues are raised at a place, talked about, resolved; what one suggests is taken over or declined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+from django.db import transaction
+
+from backend import events
+from backend.accounts.models import User
+from backend.annotations import actions as labels
+from backend.annotations.models import Track
+from backend.projects.models import Member
+from backend.protocol import messages
+from backend.scenes.models import Frame, Scene, Sensor
+from backend.tasks.models import Comment, Issue
+from backend.tasks.queries import issue_record, with_comments
+
+_MENTION = re.compile(r"(?<!\w)@([\w.+-]+)")
+_TAKEN_OVER = UUID("6d0be7e6-5a3c-4b2e-9c1d-2f9f6f0a7c11")  # the namespace of their operations
+
+
+class BadIssue(ValueError):
+    """It does not fit the scene, or what happened meanwhile; the message says why."""
+
+
+@transaction.atomic
+def raise_issue(
+    scene: Scene, text: str, *, by: User, frame: int, sensor: int | None = None,
+    position: Sequence[float] | None = None, track: int | None = None, fault: str = "",
+    suggestion: messages.Suggestion | None = None,
+) -> Issue:  # fmt: skip
+    """Pin words to a frame, and there to a place of a sensor and to a track. Raises BadIssue."""
+    if not Frame.objects.filter(scene=scene, index=frame).exists():
+        raise BadIssue(f"{scene.name} has no frame {frame}")
+    if position is not None:
+        if sensor is None:
+            raise BadIssue("say which sensor the place is in")
+        found = Sensor.objects.filter(scene=scene, number=sensor).first()
+        if found is None:
+            raise BadIssue(f"{scene.name} has no sensor {sensor}")
+        if len(position) != (2 if found.kind == "camera" else 3):
+            raise BadIssue(
+                f"a place in {found.name} has {2 if found.kind == 'camera' else 3} numbers, not "
+                f"{len(position)}"
+            )
+    meant = [track, suggestion.track if suggestion else None]
+    for number in [number for number in meant if number is not None]:
+        if not Track.objects.filter(
+            document=scene.pk, number=number, deleted_revision=None
+        ).exists():
+            raise BadIssue(f"track {number} does not exist (any more)")
+    issue = Issue.objects.create(
+        scene=scene, frame=frame, sensor=sensor if position is not None else None,
+        position=list(position) if position is not None else None, track=track, fault=fault, by=by,
+        suggestion=suggestion.model_dump(mode="json") if suggestion else None,
+    )  # fmt: skip
+    return _said(issue, text, by)
+
+
+@transaction.atomic
+def comment(issue: Issue, text: str, *, by: User) -> Issue:
+    return _said(issue, text, by)
+
+
+@transaction.atomic
+def set_open(issue: Issue, is_open: bool) -> Issue:
+    issue.is_open = is_open
+    issue.save(update_fields=["is_open"])
+    return _tell(issue)
+
+
+@transaction.atomic
+def take_over(issue: Issue, *, by: User) -> Issue:
+    """Do what was suggested, as an edit of `by`'s own, and resolve the issue.
+
+    Raises BadIssue, or InvalidEdit where the labels have changed so that it cannot be done.
+    """
+    issue = _to_decide(issue)
+    wish = messages.suggestion.validate_python(issue.suggestion)
+    operation = uuid5(_TAKEN_OVER, str(issue.pk))
+    edit = messages.Edit(operation_id=str(operation), change=wish, tool="suggestion")
+    labels.apply_edit(issue.scene_id, edit, by=by)
+    issue.verdict, issue.is_open = Issue.Verdict.TAKEN, False
+    issue.save(update_fields=["verdict", "is_open"])
+    return _tell(issue)
+
+
+@transaction.atomic
+def decline(issue: Issue) -> Issue:
+    """The suggestion is not what is wanted; the issue stays open, to be talked about."""
+    issue = _to_decide(issue)
+    issue.verdict = Issue.Verdict.DECLINED
+    issue.save(update_fields=["verdict"])
+    return _tell(issue)
+
+
+def _to_decide(issue: Issue) -> Issue:
+    """Locked, so that of two who decide at once the slower one hears so."""
+    issue = Issue.objects.select_for_update().get(pk=issue.pk)
+    if issue.suggestion is None:
+        raise BadIssue("nothing was suggested here")
+    if issue.verdict:
+        raise BadIssue(f"the suggestion is {issue.get_verdict_display()} already")
+    return issue
+
+
+def _said(issue: Issue, text: str, by: User) -> Issue:
+    if not text.strip():
+        raise BadIssue("say what it is about")
+    said = Comment.objects.create(issue=issue, by=by, text=text.strip())
+    names = _MENTION.findall(text)
+    team = Member.objects.filter(project=issue.scene.project_id, user__username__in=names)
+    said.mentioned.set(team.values_list("user", flat=True))
+    return _tell(issue)
+
+
+def _tell(issue: Issue) -> Issue:
+    fresh = with_comments(Issue.objects.filter(pk=issue.pk)).get()
+    events.publish(issue.scene_id, messages.IssueChanged(issue=issue_record(fresh)))
+    return fresh
