@@ -6,7 +6,7 @@ in the table of tests/backend/test_permission_matrix.py.
 
 from django.http import HttpRequest, JsonResponse
 from django.urls import path, re_path
-from drf_spectacular.views import SpectacularJSONAPIView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from backend.accounts import api as accounts
 from backend.accounts.admin import site
@@ -70,7 +70,16 @@ urlpatterns = [
     path("api/export-formats", exports.Formats.as_view()),
     path("api/projects/<int:project_id>/exports", exports.Exports.as_view()),
     path("api/exports/<int:job_id>/download", exports.Download.as_view()),
-    path("api/schema", SpectacularJSONAPIView.as_view(permission_classes=[SignedIn])),
+    path(
+        "api/schema/",
+        SpectacularJSONAPIView.as_view(permission_classes=[SignedIn]),
+        name="schema",
+    ),
+    # Its script is an address of its own, as no page of ours may run scripts that stand in it.
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(permission_classes=[SignedIn], url_name="schema"),
+    ),
     re_path(r"^api/", no_such_address),
     path("admin/", site.urls),
     # Every other address is one of the single page's own.

@@ -30,7 +30,8 @@ def test_the_dictionary_has_every_table_with_its_fields():
     tables = {
         f"{app}.{model.__name__}": {
             f.name for f in (*model._meta.fields, *model._meta.many_to_many)
-        } - {"id"}
+        }
+        - {"id"}
         for app in settings.LOCAL_APPS
         for model in apps.get_app_config(app).get_models()
         if app != "accounts"  # Django's own user, as it is

@@ -20,8 +20,9 @@ from backend.accounts.session import person
 from backend.exports.actions import NotExportable, request_export
 from backend.exports.formats import FORMATS
 from backend.exports.models import Archive
+from backend.jobs.api import JobAnswer, job_shown
 from backend.jobs.models import Kind
-from backend.jobs.queries import job_record, visible_jobs
+from backend.jobs.queries import visible_jobs
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for
 
@@ -43,12 +44,6 @@ class Wanted(serializers.Serializer[Any]):
     with_readings = serializers.BooleanField(default=False)
 
 
-class ExportAnswer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    kind = serializers.CharField()
-    state = serializers.CharField()
-
-
 class Formats(APIView):
     permission_classes = [SignedIn]
 
@@ -65,7 +60,7 @@ class Formats(APIView):
 class Exports(APIView):
     permission_classes = [SignedIn]
 
-    @extend_schema(request=Wanted, responses={201: ExportAnswer})
+    @extend_schema(request=Wanted, responses={201: JobAnswer})
     def post(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "export")
         given = Wanted(data=request.data)
@@ -82,7 +77,7 @@ class Exports(APIView):
             )
         except NotExportable as error:
             raise serializers.ValidationError({"scenes": [str(error)]}) from error
-        return Response(job_record(job).model_dump(), status=201)
+        return Response(job_shown(job), status=201)
 
 
 class Download(APIView):

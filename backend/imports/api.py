@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import BaseParser
@@ -18,7 +20,7 @@ from backend.accounts.models import User
 from backend.imports import actions, folders, uploads
 from backend.imports.formats import FORMATS
 from backend.imports.models import Upload
-from backend.jobs.api import job_shown
+from backend.jobs.api import JobAnswer, job_shown
 from backend.projects.models import Project
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for, visible_projects
@@ -35,20 +37,51 @@ class ImportSerializer(serializers.Serializer[Any]):
         return attrs
 
 
+class FormatAnswer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+
+
+class EntryAnswer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    path = serializers.CharField()
+    is_folder = serializers.BooleanField()
+    size = serializers.IntegerField()
+
+
+class FolderAnswer(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    entries = EntryAnswer(many=True)
+    roots = serializers.ListField(child=serializers.CharField())
+
+
+class UploadAnswer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    offset = serializers.IntegerField(help_text="bytes that have arrived")
+    size = serializers.IntegerField()
+
+
+class OffsetAnswer(serializers.Serializer[Any]):
+    offset = serializers.IntegerField(help_text="where the next piece begins")
+
+
 class Formats(APIView):
-    """GET: the formats that can be imported, the most usual one first."""
+    """The formats that can be imported, the most usual one first."""
 
     permission_classes = [SignedIn]
 
+    @extend_schema(responses=FormatAnswer(many=True))
     def get(self, request: Request) -> Response:
         return Response([asdict(chosen) for chosen in FORMATS.values()])
 
 
 class Imports(APIView):
-    """POST: begin an import; its job is the answer."""
+    """Begin an import; its job is the answer."""
 
     permission_classes = [SignedIn]
 
+    @extend_schema(request=ImportSerializer, responses={201: JobAnswer})
     def post(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "import")
         asked = ImportSerializer(data=request.data)
@@ -76,10 +109,14 @@ class Imports(APIView):
 
 
 class ImportFolders(APIView):
-    """GET: what lies below the import roots, for admins."""
+    """What lies below the import roots, for admins."""
 
     permission_classes = [SignedIn]
 
+    @extend_schema(
+        responses=FolderAnswer,
+        parameters=[OpenApiParameter("path", description="left out: the roots themselves")],
+    )
     def get(self, request: Request, project_id: int) -> Response:
         project_for(request.user, project_id, "browse_server")
         roots = [str(root) for root in settings.IMPORT_ROOTS]
@@ -113,10 +150,11 @@ class UploadSerializer(serializers.Serializer[Any]):
 
 
 class Uploads(APIView):
-    """POST: announce an upload."""
+    """Announce an upload."""
 
     permission_classes = [SignedIn]
 
+    @extend_schema(request=UploadSerializer, responses={201: UploadAnswer})
     def post(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "import")
         asked = UploadSerializer(data=request.data)
@@ -138,15 +176,23 @@ class Bytes(BaseParser):
 
 
 class OneUpload(APIView):
-    """GET: how much has arrived.  PATCH: the next piece, with its `Upload-Offset`."""
+    """How much has arrived, and the next piece."""
 
     permission_classes = [SignedIn]
     parser_classes = [Bytes]
 
+    @extend_schema(responses=UploadAnswer)
     def get(self, request: Request, upload_id: int) -> Response:
         upload = get_object_or_404(visible_uploads(request), pk=upload_id)
         return Response(_upload_shown(upload))
 
+    @extend_schema(
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        responses={200: OffsetAnswer, 409: OffsetAnswer},
+        parameters=[
+            OpenApiParameter("Upload-Offset", int, OpenApiParameter.HEADER, required=True)
+        ],
+    )
     def patch(self, request: Request, upload_id: int) -> Response:
         upload = get_object_or_404(visible_uploads(request), pk=upload_id)
         project_for(request.user, upload.project_id, "import")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,11 +31,33 @@ ABILITY_FOR = {
 }
 
 
+class JobAnswer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    state = serializers.ChoiceField(choices=State.choices)
+    done = serializers.IntegerField(help_text="of total: frames, mostly")
+    total = serializers.IntegerField()
+    message = serializers.CharField()
+    error = serializers.CharField(help_text="why it failed, in words")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    by = serializers.DictField(allow_null=True)
+    report = serializers.DictField(allow_null=True)
+    scene_ids = serializers.ListField(child=serializers.IntegerField())
+    label = serializers.CharField(help_text="of what it works on")
+    cancel_requested = serializers.BooleanField()
+    download = serializers.CharField(allow_null=True, help_text="the address of an export's archive")
+
+
 class ProjectJobs(APIView):
-    """GET: the project's latest jobs, newest first; `kind` may be given several times."""
+    """The project's latest jobs, newest first."""
 
     permission_classes = [SignedIn]
 
+    @extend_schema(
+        responses=JobAnswer(many=True),
+        parameters=[OpenApiParameter("kind", enum=Kind.values, many=True)],
+    )
     def get(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "view")
         kinds = request.query_params.getlist("kind")
@@ -49,6 +73,7 @@ class ProjectJobs(APIView):
 class OneJob(APIView):
     permission_classes = [SignedIn]
 
+    @extend_schema(responses=JobAnswer)
     def get(self, request: Request, job_id: int) -> Response:
         return Response(job_shown(_job(request, job_id)))
 
@@ -56,6 +81,7 @@ class OneJob(APIView):
 class CancelJob(APIView):
     permission_classes = [SignedIn]
 
+    @extend_schema(request=None, responses=JobAnswer)
     def post(self, request: Request, job_id: int) -> Response:
         return Response(job_shown(actions.request_cancel(_controllable(request, job_id))))
 
@@ -63,6 +89,7 @@ class CancelJob(APIView):
 class ResumeJob(APIView):
     permission_classes = [SignedIn]
 
+    @extend_schema(request=None, responses=JobAnswer)
     def post(self, request: Request, job_id: int) -> Response:
         job = _controllable(request, job_id)
         if job.kind not in actions.TASKS:

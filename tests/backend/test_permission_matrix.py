@@ -83,7 +83,8 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/export-formats": {"GET": SIGNED_IN},
     "api/projects/<int:project_id>/exports": {"POST": MANAGERS},
     "api/exports/<int:job_id>/download": {"GET": MANAGERS},
-    "api/schema": {"GET": SIGNED_IN},
+    "api/schema/": {"GET": SIGNED_IN},
+    "api/docs/": {"GET": SIGNED_IN},
     "^api/": {},
     "^(?!api/|admin/|static/|ws/)": {"GET": ANYBODY},
 }

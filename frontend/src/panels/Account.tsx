@@ -16,7 +16,7 @@ export function Account(props: { user: User }): JSX.Element {
         <p class="dim">
           A program that sends <code>Authorization: Bearer TOKEN</code> acts in your name, in your
           projects and with your role there. What it may ask for:{" "}
-          <a href="/api/schema">/api/schema</a>.
+          <a href="/api/docs/">/api/docs/</a>.
         </p>
         <NewToken onMade={tokens.reload} />
         <Waiting of={tokens} what="your tokens" />

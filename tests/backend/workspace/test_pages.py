@@ -83,7 +83,7 @@ def test_not_ready_says_which_part_and_keeps_the_reason_to_the_log(
 def test_the_schema_describes_every_address_of_the_api(client: Client, db: None):
     client.force_login(build_user())
 
-    schema = client.get("/api/schema").json()
+    schema = client.get("/api/schema/").json()
 
     assert schema["info"]["title"] == "Masklet"
     assert {"/api/session", "/api/projects/{project_id}/exports"} <= set(schema["paths"])
