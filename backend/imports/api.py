@@ -189,9 +189,7 @@ class OneUpload(APIView):
     @extend_schema(
         request={"application/octet-stream": OpenApiTypes.BINARY},
         responses={200: OffsetAnswer, 409: OffsetAnswer},
-        parameters=[
-            OpenApiParameter("Upload-Offset", int, OpenApiParameter.HEADER, required=True)
-        ],
+        parameters=[OpenApiParameter("Upload-Offset", int, OpenApiParameter.HEADER, required=True)],
     )
     def patch(self, request: Request, upload_id: int) -> Response:
         upload = get_object_or_404(visible_uploads(request), pk=upload_id)

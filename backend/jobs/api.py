@@ -46,7 +46,9 @@ class JobAnswer(serializers.Serializer[Any]):
     scene_ids = serializers.ListField(child=serializers.IntegerField())
     label = serializers.CharField(help_text="of what it works on")
     cancel_requested = serializers.BooleanField()
-    download = serializers.CharField(allow_null=True, help_text="the address of an export's archive")
+    download = serializers.CharField(
+        allow_null=True, help_text="the address of an export's archive"
+    )
 
 
 class ProjectJobs(APIView):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import stat
+import sys
 from pathlib import Path
 
 import httpx
@@ -294,3 +296,15 @@ def test_a_token_for_reading_reads_and_no_more(server, ada, tmp_path):
         assert client.projects() == []
         with pytest.raises(Refused, match="may only read"):
             client.create_project("one")
+
+
+def test_the_package_stands_on_httpx_alone():
+    known = {*sys.stdlib_module_names, "httpx", "masklet"}
+    for path in Path(masklet.client.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [each.name for each in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert {name.partition(".")[0] for name in names} <= known, path
