@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from backend import __version__
+
 BASE = Path(__file__).resolve().parent.parent
 
 
@@ -261,6 +263,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Masklet",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     # The docs page with scripts of our own server.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -15,6 +15,7 @@ from backend.imports import api as imports
 from backend.jobs import api as jobs
 from backend.predictions import api as predictions
 from backend.projects import api as projects
+from backend.projects import ontology_api as ontology
 from backend.projects.permissions import SignedIn
 from backend.scenes import api as scenes
 from backend.tasks import api as tasks
@@ -36,6 +37,9 @@ urlpatterns = [
     path("api/projects/<int:project_id>", projects.ProjectDetail.as_view()),
     path("api/projects/<int:project_id>/members", projects.Members.as_view()),
     path("api/projects/<int:project_id>/members/<int:user_id>", projects.OneMember.as_view()),
+    path("api/projects/<int:project_id>/classes", ontology.Classes.as_view()),
+    path("api/projects/<int:project_id>/classes/<int:class_id>", ontology.OneClass.as_view()),
+    path("api/projects/<int:project_id>/ontologies", ontology.Versions.as_view()),
     path("api/projects/<int:project_id>/predictor", predictions.ProjectPredictor.as_view()),
     path("api/projects/<int:project_id>/scenes", scenes.ProjectScenes.as_view()),
     path("api/scenes/<int:scene_id>", scenes.OneScene.as_view()),

@@ -239,6 +239,9 @@ def freeze(scene_id: int, parts: Sequence[FrozenPart], *, whole: str) -> int:
 
 def _label_class(document: Document, label_class: int) -> LabelClass:
     try:
-        return LabelClass.objects.get(pk=label_class, project__scenes=document.scene_id)
+        found = LabelClass.objects.get(pk=label_class, project__scenes=document.scene_id)
     except LabelClass.DoesNotExist:
         raise InvalidEdit(f"label class {label_class} is not one of this project") from None
+    if found.is_archived:
+        raise InvalidEdit(f"{found.name} is archived: choose another class")
+    return found

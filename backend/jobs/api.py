@@ -44,7 +44,8 @@ class JobAnswer(serializers.Serializer[Any]):
     by = serializers.DictField(allow_null=True)
     report = serializers.DictField(allow_null=True)
     scene_ids = serializers.ListField(child=serializers.IntegerField())
-    label = serializers.CharField(help_text="of what it works on")
+    # Declared fields are no attributes of a serializer: its own `label` is another one.
+    label = serializers.CharField(help_text="of what it works on")  # type: ignore[assignment]
     cancel_requested = serializers.BooleanField()
     download = serializers.CharField(
         allow_null=True, help_text="the address of an export's archive"

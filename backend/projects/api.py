@@ -16,7 +16,9 @@ from rest_framework.views import APIView
 from backend.accounts.models import User
 from backend.accounts.session import person
 from backend.projects import actions
+from backend.projects.guidelines import as_html
 from backend.projects.models import Member, Project, Role
+from backend.projects.ontology_api import LabelClassAnswer
 from backend.projects.permissions import AdminsMake, SignedIn, role_in
 from backend.projects.queries import (
     label_class_record,
@@ -25,14 +27,6 @@ from backend.projects.queries import (
     visible_projects,
     with_counts,
 )
-
-
-class LabelClassAnswer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    colour = serializers.CharField(help_text="#rrggbb")
-    is_stuff = serializers.BooleanField()
-    position = serializers.IntegerField()
 
 
 class ProjectAnswer(serializers.Serializer[Any]):
@@ -45,13 +39,15 @@ class ProjectAnswer(serializers.Serializer[Any]):
 
 
 class ProjectDetailAnswer(ProjectAnswer):
+    guidelines = serializers.CharField(help_text="Markdown")
+    guidelines_html = serializers.CharField(help_text="the same, safe to show")
     label_classes = LabelClassAnswer(many=True)
 
 
 class ProjectWish(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
-        fields = ["name", "attribution"]
+        fields = ["name", "attribution", "guidelines"]
 
 
 class PersonAnswer(serializers.Serializer[Any]):
@@ -100,7 +96,14 @@ class ProjectDetail(APIView):
     def get(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "view")
         classes = [label_class_record(row).model_dump() for row in project.label_classes.all()]
-        return Response({**project_json(request, counted(project)), "label_classes": classes})
+        return Response(
+            {
+                **project_json(request, counted(project)),
+                "guidelines": project.guidelines,
+                "guidelines_html": as_html(project.guidelines),
+                "label_classes": classes,
+            }
+        )
 
     @extend_schema(request=ProjectWish, responses=ProjectAnswer)
     def patch(self, request: Request, project_id: int) -> Response:

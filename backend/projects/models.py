@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 
@@ -17,6 +18,8 @@ class Project(models.Model):
     attribution = models.TextField(blank=True)
     # The key of a predictor that model workers offer; empty: what the installation has as its own.
     predictor = models.CharField(max_length=40, blank=True)
+    # Markdown, beside the work of everybody who labels.
+    guidelines = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -44,6 +47,13 @@ class LabelClass(models.Model):
     colour = models.CharField(max_length=7)  # #rrggbb
     is_stuff = models.BooleanField(default=False)  # one track per scene, no instances
     position = models.PositiveIntegerField(default=0)
+    # What it is a kind of; one level deep.
+    parent = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="kinds", blank=True
+    )
+    hint = models.CharField(max_length=200, blank=True)  # when to choose it
+    # No new objects of it; those that are there keep it.
+    is_archived = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["position", "id"]
@@ -53,3 +63,24 @@ class LabelClass(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class OntologyVersion(models.Model):
+    """The project's classes after a change of them, kept for ever: what a label meant when it was made."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="ontologies")
+    number = models.PositiveIntegerField()
+    classes = models.JSONField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "number"], name="ontology_versions_are_numbered"
+            )
+        ]
+        triggers = [pgtrigger.ReadOnly(name="ontologies_do_not_change", exclude=["by"])]

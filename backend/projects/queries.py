@@ -27,6 +27,9 @@ def label_class_record(label_class: LabelClass) -> records.LabelClass:
         colour=label_class.colour,
         is_stuff=label_class.is_stuff,
         position=label_class.position,
+        parent=label_class.parent_id,
+        hint=label_class.hint,
+        is_archived=label_class.is_archived,
     )
 
 

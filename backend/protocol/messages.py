@@ -255,6 +255,13 @@ class DocumentFrozen(Record):
     why_read_only: str = ""
 
 
+class ClassesChanged(Record):
+    """The project's classes are other ones now; these are all of them."""
+
+    type: Literal["classes_changed"] = "classes_changed"
+    label_classes: list[LabelClass]
+
+
 class Heartbeat(Record):
     type: Literal["heartbeat"] = "heartbeat"
     revision: Number
@@ -277,6 +284,7 @@ ServerMessage = Annotated[
     | FramesAdded
     | PresenceChanged
     | DocumentFrozen
+    | ClassesChanged
     | Heartbeat
     | Refused,
     Field(discriminator="type"),

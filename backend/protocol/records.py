@@ -113,6 +113,9 @@ class LabelClass(Record):
     colour: Colour
     is_stuff: bool = False
     position: int = 0  # the order in lists; 1-9 are also its keys
+    parent: Number | None = None  # what it is a kind of
+    hint: str = ""  # when to choose it
+    is_archived: bool = False  # no new objects of it
 
 
 class Sensor(Record):

@@ -48,6 +48,12 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/projects/<int:project_id>": {"GET": MEMBERS, "PATCH": MANAGERS},
     "api/projects/<int:project_id>/members": {"GET": MEMBERS, "POST": MANAGERS},
     "api/projects/<int:project_id>/members/<int:user_id>": {"PATCH": MANAGERS, "DELETE": MANAGERS},
+    "api/projects/<int:project_id>/classes": {"GET": MEMBERS, "POST": MANAGERS, "PUT": MANAGERS},
+    "api/projects/<int:project_id>/classes/<int:class_id>": {
+        "PATCH": MANAGERS,
+        "DELETE": MANAGERS,
+    },
+    "api/projects/<int:project_id>/ontologies": {"GET": MEMBERS},
     "api/projects/<int:project_id>/predictor": {"GET": MEMBERS, "PUT": MANAGERS},
     "api/projects/<int:project_id>/scenes": {"GET": MEMBERS},
     "api/scenes/<int:scene_id>": {"GET": MEMBERS, "DELETE": MANAGERS},
@@ -142,6 +148,7 @@ def world(db: None, settings, tmp_path: Path) -> World:
     numbers = {
         "project_id": project.pk,
         "scene_id": scene.pk,
+        "class_id": project.label_classes.get(name="animal").pk,
         "task_id": scene.tasks.get().pk,
         "issue_id": issue.pk,
         "job_id": job.pk,

@@ -73,7 +73,7 @@ function NewToken(props: { onMade: () => void }): JSX.Element {
   return (
     <form class="panel stack" onSubmit={make}>
       <h2>New token</h2>
-      <div class="row">
+      <div class="row fields">
         <label class="field">
           What it is for
           <input

@@ -1,5 +1,7 @@
 import type { JSX } from "preact";
+import { Classes } from "@/panels/Classes";
 import { Exports } from "@/panels/Exports";
+import { Guidelines } from "@/panels/Guidelines";
 import { Imports } from "@/panels/Imports";
 import { Page, useLoaded, Waiting } from "@/panels/Page";
 import { Predictors } from "@/panels/Predictors";
@@ -8,11 +10,21 @@ import { Tasks } from "@/panels/Tasks";
 import { Team } from "@/panels/Team";
 import { api, mayManage, type Project, type Role, type User } from "@/sync/api";
 
-export type Tab = "scenes" | "tasks" | "team" | "imports" | "exports" | "predictor";
+export type Tab =
+  | "scenes"
+  | "tasks"
+  | "team"
+  | "classes"
+  | "guidelines"
+  | "imports"
+  | "exports"
+  | "predictor";
 const TITLES: Record<Tab, string> = {
   scenes: "Scenes",
   tasks: "Tasks",
   team: "Team",
+  classes: "Classes",
+  guidelines: "Guidelines",
   imports: "Imports",
   exports: "Exports",
   predictor: "Predictor",
@@ -21,8 +33,8 @@ const TITLES: Record<Tab, string> = {
 /** What a role has no business with is not shown; the server refuses it anyway. */
 export function tabsFor(role: Role): Tab[] {
   return mayManage(role)
-    ? ["scenes", "tasks", "team", "imports", "exports", "predictor"]
-    : ["scenes", "tasks", "team", "predictor"];
+    ? ["scenes", "tasks", "team", "classes", "guidelines", "imports", "exports", "predictor"]
+    : ["scenes", "tasks", "team", "classes", "guidelines", "predictor"];
 }
 
 export function ProjectPage(props: { user: User; id: number; tab: Tab }): JSX.Element {
@@ -64,6 +76,8 @@ function Content(props: { project: Project; user: User; tab: Tab }): JSX.Element
       {tab === "scenes" && <Scenes project={project} />}
       {tab === "tasks" && <Tasks project={project} />}
       {tab === "team" && <Team project={project} user={props.user} />}
+      {tab === "classes" && <Classes project={project} />}
+      {tab === "guidelines" && <Guidelines project={project} />}
       {tab === "imports" && <Imports project={project} />}
       {tab === "exports" && <Exports project={project} />}
       {tab === "predictor" && <Predictors project={project} />}

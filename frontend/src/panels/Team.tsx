@@ -84,7 +84,7 @@ function Invite(props: {
   return (
     <form class="panel stack" onSubmit={submit}>
       <h2>Take somebody in</h2>
-      <div class="row">
+      <div class="row fields">
         <label class="field">
           Account
           <input
@@ -94,10 +94,11 @@ function Invite(props: {
             onInput={(event) => setUsername(event.currentTarget.value)}
           />
         </label>
-        <div class="field">
+        {/* biome-ignore lint/a11y/noLabelWithoutControl: the choice is one, a component of ours */}
+        <label class="field">
           As
           <RoleChoice label="Role" role={role} onChoose={setRole} />
-        </div>
+        </label>
         <button type="submit" class="primary" disabled={!username.trim()}>
           Add
         </button>
@@ -146,7 +147,9 @@ function Row(props: {
       </td>
       <td class="dim">{user.username}</td>
       <td>
-        {props.isManager ? (
+        {role === "admin" ? (
+          <span title="Whoever is an admin is so everywhere">admin</span>
+        ) : props.isManager ? (
           <RoleChoice label={`Role of ${user.name}`} role={role} onChoose={props.onRole} />
         ) : (
           ROLES[role].words

@@ -7,9 +7,10 @@ import type { User } from "@/sync/api";
 
 /** Which page an address means; null for one that we do not know. */
 export function pageFor(path: string, user: User): JSX.Element | null {
-  const project = /^\/projects\/(\d+)(?:\/(scenes|tasks|team|imports|exports|predictor))?\/?$/.exec(
-    path,
-  );
+  const project =
+    /^\/projects\/(\d+)(?:\/(scenes|tasks|team|classes|guidelines|imports|exports|predictor))?\/?$/.exec(
+      path,
+    );
   if (project) {
     const tab = (project[2] ?? "scenes") as Tab;
     return <ProjectPage user={user} id={Number(project[1])} tab={tab} />;

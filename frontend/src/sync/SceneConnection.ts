@@ -90,7 +90,7 @@ export class SceneConnection {
     private readonly url: string,
     private readonly stores: Stores,
     private readonly connect: (url: string) => WebSocket = (url) => new WebSocket(url),
-    private readonly classesOf: (project: number) => Promise<LabelClass[]> = api.labelClasses,
+    private readonly classesOf: (project: number) => Promise<LabelClass[]> = api.classes,
   ) {
     this.open();
   }
@@ -188,6 +188,9 @@ export class SceneConnection {
         return;
       case "document_frozen":
         scene.setMayEdit(message.may_edit, message.why_read_only);
+        return;
+      case "classes_changed":
+        this.stores.document.refreshClasses(message.label_classes);
         return;
       case "heartbeat":
         if (message.revision > this.stores.document.revision) this.catchUp();

@@ -10,7 +10,7 @@ export const mayManage = (role: Role): boolean => role === "manager" || role ===
 
 export interface Member {
   user: { id: number; username: string; name: string };
-  role: GivenRole;
+  role: Role; // "admin": somebody who is so everywhere
 }
 
 export interface User {
@@ -95,6 +95,20 @@ export interface Task {
   mine: boolean;
   reason: string;
   faults: string[];
+}
+
+export interface ClassWish {
+  name: string;
+  colour?: string;
+  is_stuff?: boolean;
+  parent?: number | null;
+  hint?: string;
+  is_archived?: boolean;
+}
+
+export interface ProjectDetail extends Project {
+  guidelines: string; // Markdown
+  guidelines_html: string;
 }
 
 /** What is pinned to a place: words, a kind of fault, and what is suggested. */
@@ -255,8 +269,18 @@ export const api = {
   removeMember: (project: number, user: number) =>
     json<null>("DELETE", `/api/projects/${project}/members/${user}`),
   project: (id: number) => get<Project>(`/api/projects/${id}`),
-  labelClasses: async (project: number) =>
-    (await get<{ label_classes: LabelClass[] }>(`/api/projects/${project}`)).label_classes,
+  projectDetail: (id: number) => get<ProjectDetail>(`/api/projects/${id}`),
+  writeGuidelines: (id: number, guidelines: string) =>
+    json<Project>("PATCH", `/api/projects/${id}`, { guidelines }),
+  classes: (project: number) => get<LabelClass[]>(`/api/projects/${project}/classes`),
+  addClass: (project: number, wish: ClassWish) =>
+    post<LabelClass>(`/api/projects/${project}/classes`, wish),
+  changeClass: (project: number, id: number, wish: Partial<ClassWish>) =>
+    json<LabelClass>("PATCH", `/api/projects/${project}/classes/${id}`, wish),
+  removeClass: (project: number, id: number) =>
+    json<null>("DELETE", `/api/projects/${project}/classes/${id}`),
+  orderClasses: (project: number, classes: number[]) =>
+    json<LabelClass[]>("PUT", `/api/projects/${project}/classes`, { classes }),
   predictor: (project: number) => get<Predictors>(`/api/projects/${project}/predictor`),
   choosePredictor: (project: number, predictor: string) =>
     json<Predictors>("PUT", `/api/projects/${project}/predictor`, { predictor }),

@@ -18,10 +18,16 @@ const open = (role: Role, scenes: unknown = []) =>
   });
 
 test.each<[Role, string[]]>([
-  ["annotator", ["Scenes", "Tasks", "Team", "Predictor"]],
-  ["reviewer", ["Scenes", "Tasks", "Team", "Predictor"]],
-  ["manager", ["Scenes", "Tasks", "Team", "Imports", "Exports", "Predictor"]],
-  ["admin", ["Scenes", "Tasks", "Team", "Imports", "Exports", "Predictor"]],
+  ["annotator", ["Scenes", "Tasks", "Team", "Classes", "Guidelines", "Predictor"]],
+  ["reviewer", ["Scenes", "Tasks", "Team", "Classes", "Guidelines", "Predictor"]],
+  [
+    "manager",
+    ["Scenes", "Tasks", "Team", "Classes", "Guidelines", "Imports", "Exports", "Predictor"],
+  ],
+  [
+    "admin",
+    ["Scenes", "Tasks", "Team", "Classes", "Guidelines", "Imports", "Exports", "Predictor"],
+  ],
 ])("a project shows to %s what that role can do", async (role, expected) => {
   await open(role);
   expect(tabs()).toEqual(expected);

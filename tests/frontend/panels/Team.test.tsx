@@ -71,3 +71,12 @@ test("others see the team and can change nothing", async () => {
   expect(shown()).toContain("(you)");
   expect(document.querySelector("select, form, button")).toBeNull();
 });
+
+test("whoever is an admin everywhere is shown as one, not as nothing", async () => {
+  await open({ [`GET ${PATH}`]: [{ ...ANN, role: "admin" }, ME] });
+
+  const roles = [...document.querySelectorAll("tbody tr")].map(
+    (row) => row.children[2]?.textContent,
+  );
+  expect(roles[0]).toBe("admin");
+});

@@ -352,6 +352,16 @@ test("issues come with the snapshot and then one by one", () => {
   expect(stores.issues.get(3)?.is_open).toBe(false);
 });
 
+test("classes that were changed are the document's at once", () => {
+  join(4);
+
+  const tram = { id: 9, name: "tram", colour: "#123456", position: 0 };
+  socket().say({ type: "classes_changed", label_classes: [tram] });
+
+  expect([...stores.document.labelClasses.keys()]).toEqual([9]);
+  expect(stores.document.revision).toBe(4);
+});
+
 test("frames that are added lengthen the timeline", () => {
   join(4);
 

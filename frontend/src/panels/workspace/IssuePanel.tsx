@@ -128,7 +128,7 @@ function Composer({ room, draft }: { room: Room; draft: IssueDraft }): JSX.Eleme
           <option value="delete masks">suggest: delete its masks in this frame</option>
           <option value="delete track">suggest: delete it in all frames</option>
           {room
-            .labelClasses()
+            .offeredClasses()
             .filter(({ id }) => id !== track.label_class)
             .map(({ id, name }) => (
               <option key={id} value={String(id)}>

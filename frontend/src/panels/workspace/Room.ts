@@ -97,7 +97,7 @@ export class Room {
         this.isJoined = true;
         timeline.seek(startFrame);
         selection.set({
-          labelClass: lastClass(scene.project, this.labelClasses()),
+          labelClass: lastClass(scene.project, this.offeredClasses()),
           tool: scene.mayEdit ? "click" : "select",
         });
         scene.changed.emit();
@@ -152,6 +152,11 @@ export class Room {
 
   labelClasses(): LabelClass[] {
     return [...this.document.labelClasses.values()];
+  }
+
+  /** Those that new objects may have; the first nine have the keys 1 to 9. */
+  offeredClasses(): LabelClass[] {
+    return this.labelClasses().filter(({ is_archived }) => !is_archived);
   }
 
   /** By class in the project's order, then by number: the order of the list. */

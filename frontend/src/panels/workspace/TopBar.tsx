@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { SendBack, Skip } from "@/panels/TaskForms";
 import { addressOf, FAULTS, isToLabel, TASK_STATES } from "@/panels/taskStates";
 import { ApiError, api, type Task } from "@/sync/api";
+import { GuidelinesButton } from "./GuidelinesButton";
 import type { Room } from "./Room";
 import { useNewsOf } from "./watching";
 
@@ -31,6 +32,7 @@ export function TopBar(props: {
       )}
       <TaskState room={room} wanted={props.task} />
       <span class="grow" />
+      <GuidelinesButton project={scene.project} />
       <SaveNote room={room} />
       <People room={room} />
     </header>

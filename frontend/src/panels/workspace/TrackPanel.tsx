@@ -125,11 +125,12 @@ function ClassChooser({ room }: { room: Room }): JSX.Element {
         </button>
       </div>
       <div class="classes">
-        {room.labelClasses().map((labelClass, index) => (
+        {room.offeredClasses().map((labelClass, index) => (
           <button
             key={labelClass.id}
             type="button"
             aria-pressed={selection.labelClass === labelClass.id}
+            title={labelClass.hint || undefined}
             onClick={() => room.beginObject(labelClass.id)}
           >
             <Swatch colour={labelClass.colour} />
@@ -216,11 +217,14 @@ function TrackActions({ room, track }: { room: Room; track: Track }): JSX.Elemen
           event.currentTarget.blur(); // or the next key would choose a class by its first letter
         }}
       >
-        {room.labelClasses().map(({ id, name }) => (
-          <option key={id} value={id}>
-            {name}
-          </option>
-        ))}
+        {room
+          .labelClasses()
+          .filter(({ id, is_archived }) => !is_archived || id === track.label_class)
+          .map(({ id, name }) => (
+            <option key={id} value={id}>
+              {name}
+            </option>
+          ))}
       </select>
       <button type="button" class="small" onClick={() => room.flyToTrack(track.number)}>
         Fly to <kbd>T</kbd>

@@ -164,7 +164,7 @@ function onShiftKey(event: KeyboardEvent, room: Room, switches: Switches): boole
 
 function onPlainKey(event: KeyboardEvent, room: Room, switches: Switches): boolean {
   const { timeline, appearance } = room;
-  const labelClass = /^[1-9]$/.test(event.key) && room.labelClasses()[Number(event.key) - 1];
+  const labelClass = /^[1-9]$/.test(event.key) && room.offeredClasses()[Number(event.key) - 1];
   if (labelClass) {
     room.beginObject(labelClass.id);
     return true;

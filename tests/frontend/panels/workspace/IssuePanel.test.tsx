@@ -41,7 +41,7 @@ async function open(list: Issue[], answers: Answers = {}) {
       sensors: new Map([[1, { name: "TOP" }]]),
     },
     nameOf: () => "car 7",
-    labelClasses: () => [
+    offeredClasses: () => [
       { id: 1, name: "car" },
       { id: 2, name: "bus" },
     ],

@@ -43,6 +43,7 @@ function build(tracks: Track[], mayEdit = true) {
     appearance: new Appearance(),
     timeline: new Timeline(),
     labelClasses: () => [...document.labelClasses.values()],
+    offeredClasses: () => [...document.labelClasses.values()],
     tracksInOrder: () => tracks,
     nameOf: ({ number, label_class }: Track) =>
       `${document.labelClasses.get(label_class)!.name} ${number}`,

@@ -19,7 +19,7 @@ function build() {
     appearance: new Appearance(),
     cloud: { topView: vi.fn() },
     resetViews: vi.fn(),
-    labelClasses: () => [car, bus],
+    offeredClasses: () => [car, bus],
     undo: vi.fn(),
     follow: vi.fn(),
     deleteTrack: vi.fn(),
