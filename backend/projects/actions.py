@@ -29,9 +29,9 @@ class LastManager(ValueError):
 
 
 @transaction.atomic
-def create_project(name: str, *, attribution: str = "") -> Project:
+def create_project(name: str, *, attribution: str = "", guidelines: str = "") -> Project:
     """A project with the standard classes of driving scenes."""
-    project = Project.objects.create(name=name, attribution=attribution)
+    project = Project.objects.create(name=name, attribution=attribution, guidelines=guidelines)
     for class_name, is_stuff in STANDARD_CLASSES:
         label_class(project, class_name, is_stuff=is_stuff)
     return project
