@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.imports.actions import DEMO_SEED
 from inference.datasets import READERS
-from inference.world.drive import make_drive
 from tests.browser.platform import Platform, chromium, platform, sign_in, until
-from tests.browser.window import CAMERA, Places, Window
+from tests.browser.window import Places, Window, demo_places
 
 pytestmark = pytest.mark.browser
 
@@ -37,25 +35,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def places() -> Places:
-    """Well inside each car of frame 0, by the gold masks; the largest first."""
-    frames: Any = make_drive(seed=DEMO_SEED, length=FRAMES).frames
-    ids = frames.gold_ids(0)[CAMERA]
-    height, width = ids.shape
-    areas = {
-        number: int((ids == number).sum())
-        for number, track in frames.gold.items()
-        if track.label_class == "car"
-    }
-    largest = sorted((number for number in areas if areas[number]), key=lambda n: -areas[n])
-    return Places([_inside(ids == number) for number in largest[:6]], (width, height))
-
-
-def _inside(mask: np.ndarray) -> tuple[int, int]:
-    """The pixel of the mask that is nearest to its middle."""
-    rows, columns = np.nonzero(mask)
-    away = np.hypot(rows - rows.mean(), columns - columns.mean())
-    nearest = int(away.argmin())
-    return int(columns[nearest]), int(rows[nearest])
+    return demo_places(FRAMES)
 
 
 @pytest.fixture

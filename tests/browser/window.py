@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from backend.imports.actions import DEMO_SEED
+from inference.world.drive import make_drive
 from tests.browser.platform import Platform, sign_in, until
 
 CAMERA = "FRONT"
@@ -21,6 +23,28 @@ class Places:
 
     cars: list[tuple[int, int]]
     size_px: tuple[int, int]
+
+
+def demo_places(frames: int) -> Places:
+    """Well inside each car of the demo drive's frame 0, by the gold masks; the largest first."""
+    drive: Any = make_drive(seed=DEMO_SEED, length=frames).frames
+    ids = drive.gold_ids(0)[CAMERA]
+    height, width = ids.shape
+    areas = {
+        number: int((ids == number).sum())
+        for number, track in drive.gold.items()
+        if track.label_class == "car"
+    }
+    largest = sorted((number for number in areas if areas[number]), key=lambda n: -areas[n])
+    return Places([_inside(ids == number) for number in largest[:6]], (width, height))
+
+
+def _inside(mask: np.ndarray) -> tuple[int, int]:
+    """The pixel of the mask that is nearest to its middle."""
+    rows, columns = np.nonzero(mask)
+    away = np.hypot(rows - rows.mean(), columns - columns.mean())
+    nearest = int(away.argmin())
+    return int(columns[nearest]), int(rows[nearest])
 
 
 class Window:

@@ -4,7 +4,7 @@ import { JobRow } from "@/panels/Jobs";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
 import { count, inBytes } from "@/panels/Projects";
 import { TASK_STATES } from "@/panels/taskStates";
-import { api, isRunning, type Project } from "@/sync/api";
+import { api, isRunning, type Project, type Task } from "@/sync/api";
 
 export function Exports(props: { project: Project }): JSX.Element {
   const { project } = props;
@@ -31,6 +31,27 @@ export function Exports(props: { project: Project }): JSX.Element {
   );
 }
 
+interface Offered {
+  scene: number;
+  name: string;
+  words: string;
+  isAccepted: boolean; // all parts of it
+}
+
+/** A scene may be split into several tasks; it is accepted when all of them are. */
+function scenesOf(tasks: readonly Task[]): Offered[] {
+  const parts = new Map<number, Task[]>();
+  for (const task of tasks) parts.set(task.scene, [...(parts.get(task.scene) ?? []), task]);
+  return [...parts].map(([scene, of]) => {
+    const accepted = of.filter(({ state }) => state === "accepted").length;
+    const words =
+      of.length === 1
+        ? TASK_STATES[of[0]!.state].words
+        : `${accepted} of ${of.length} parts accepted`;
+    return { scene, name: of[0]!.scene_name, words, isAccepted: accepted === of.length };
+  });
+}
+
 function NewExport(props: { project: Project; onStarted: () => void }): JSX.Element {
   const { project } = props;
   const formats = useLoaded(api.exportFormats, "formats");
@@ -42,8 +63,8 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
   const [error, setError] = useState("");
   const [isBusy, setBusy] = useState(false);
 
-  const offered = tasks.value?.filter((task) => unreviewed || task.state === "accepted") ?? [];
-  const wanted = offered.filter((task) => !left.has(task.scene));
+  const offered = scenesOf(tasks.value ?? []).filter(({ isAccepted }) => unreviewed || isAccepted);
+  const wanted = offered.filter(({ scene }) => !left.has(scene));
   const toggle = (scene: number) => {
     const next = new Set(left);
     if (!next.delete(scene)) next.add(scene);
@@ -54,7 +75,7 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
     setBusy(true);
     try {
       await api.startExport(project.id, {
-        scenes: wanted.map((task) => task.scene),
+        scenes: wanted.map(({ scene }) => scene),
         format,
         include_unreviewed: unreviewed,
         with_readings: format === "native" && readings,
@@ -115,15 +136,11 @@ function NewExport(props: { project: Project; onStarted: () => void }): JSX.Elem
       {offered.length > 0 && (
         <fieldset>
           <legend>Scenes</legend>
-          {offered.map((task) => (
-            <label class="check" key={task.scene}>
-              <input
-                type="checkbox"
-                checked={!left.has(task.scene)}
-                onChange={() => toggle(task.scene)}
-              />
+          {offered.map(({ scene, name, words }) => (
+            <label class="check" key={scene}>
+              <input type="checkbox" checked={!left.has(scene)} onChange={() => toggle(scene)} />
               <span>
-                {task.scene_name} <span class="dim">({TASK_STATES[task.state].words})</span>
+                {name} <span class="dim">({words})</span>
               </span>
             </label>
           ))}

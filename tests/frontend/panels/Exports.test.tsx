@@ -45,6 +45,26 @@ test("accepted scenes are exported; unreviewed ones only when they are asked for
   ]);
 });
 
+test("a scene in parts is one scene, accepted when all of them are", async () => {
+  const part = (id: number, scene: number, state: "accepted" | "open") =>
+    buildTask({ id, scene, scene_name: `drive ${scene}`, state, is_part: true });
+  const { calls } = await open({
+    "GET /api/projects/3/tasks": [
+      part(1, 11, "accepted"),
+      part(2, 11, "accepted"),
+      part(3, 12, "accepted"),
+      part(4, 12, "open"),
+    ],
+    "POST /api/projects/3/exports": { id: 1 },
+  });
+
+  await press("Export 1 scene");
+  await tick("Also scenes that nobody has accepted");
+
+  expect(calls.find(({ method }) => method === "POST")?.body).toMatchObject({ scenes: [11] });
+  expect(shown()).toContain("drive 12 (1 of 2 parts accepted)");
+});
+
 test("a scene can be left out, and with none left there is nothing to export", async () => {
   await open();
   await tick("good");
