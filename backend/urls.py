@@ -19,6 +19,7 @@ from backend.projects import ontology_api as ontology
 from backend.projects.permissions import SignedIn
 from backend.scenes import api as scenes
 from backend.tasks import api as tasks
+from backend.tasks import figures_api as figures
 from backend.tasks import issues_api as issues
 from backend.workspace import health, pages
 
@@ -56,6 +57,8 @@ urlpatterns = [
     path("api/uploads/<int:upload_id>", imports.OneUpload.as_view()),
     path("api/projects/<int:project_id>/tasks", tasks.TaskList.as_view()),
     path("api/tasks/<int:task_id>", tasks.OneTask.as_view()),
+    path("api/projects/<int:project_id>/figures", figures.ProjectFigures.as_view()),
+    path("api/projects/<int:project_id>/figures.csv", figures.FiguresTable.as_view()),
     path("api/projects/<int:project_id>/next/label", tasks.Next.as_view(), {"kind": "label"}),
     path("api/projects/<int:project_id>/next/review", tasks.Next.as_view(), {"kind": "review"}),
     path("api/scenes/<int:scene_id>/split", tasks.Split.as_view()),

@@ -70,6 +70,8 @@ TABLE: dict[str, dict[str, set[str]]] = {
     # An upload is its beginner's own, here the manager's.
     "api/uploads/<int:upload_id>": {"GET": {MANAGER}, "PATCH": {MANAGER}},
     "api/projects/<int:project_id>/tasks": {"GET": MEMBERS, "PATCH": MANAGERS},
+    "api/projects/<int:project_id>/figures": {"GET": MANAGERS},
+    "api/projects/<int:project_id>/figures.csv": {"GET": MANAGERS},
     "api/projects/<int:project_id>/next/label": {"POST": MEMBERS},
     "api/projects/<int:project_id>/next/review": {"POST": REVIEWERS},
     "api/scenes/<int:scene_id>/split": {"POST": MANAGERS},

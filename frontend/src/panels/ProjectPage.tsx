@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { Classes } from "@/panels/Classes";
 import { Exports } from "@/panels/Exports";
+import { Figures } from "@/panels/Figures";
 import { Guidelines } from "@/panels/Guidelines";
 import { Imports } from "@/panels/Imports";
 import { Page, useLoaded, Waiting } from "@/panels/Page";
@@ -13,6 +14,7 @@ import { api, mayManage, type Project, type Role, type User } from "@/sync/api";
 export type Tab =
   | "scenes"
   | "tasks"
+  | "figures"
   | "team"
   | "classes"
   | "guidelines"
@@ -22,6 +24,7 @@ export type Tab =
 const TITLES: Record<Tab, string> = {
   scenes: "Scenes",
   tasks: "Tasks",
+  figures: "Figures",
   team: "Team",
   classes: "Classes",
   guidelines: "Guidelines",
@@ -33,7 +36,17 @@ const TITLES: Record<Tab, string> = {
 /** What a role has no business with is not shown; the server refuses it anyway. */
 export function tabsFor(role: Role): Tab[] {
   return mayManage(role)
-    ? ["scenes", "tasks", "team", "classes", "guidelines", "imports", "exports", "predictor"]
+    ? [
+        "scenes",
+        "tasks",
+        "figures",
+        "team",
+        "classes",
+        "guidelines",
+        "imports",
+        "exports",
+        "predictor",
+      ]
     : ["scenes", "tasks", "team", "classes", "guidelines", "predictor"];
 }
 
@@ -75,6 +88,7 @@ function Content(props: { project: Project; user: User; tab: Tab }): JSX.Element
       </nav>
       {tab === "scenes" && <Scenes project={project} />}
       {tab === "tasks" && <Tasks project={project} />}
+      {tab === "figures" && <Figures project={project} />}
       {tab === "team" && <Team project={project} user={props.user} />}
       {tab === "classes" && <Classes project={project} />}
       {tab === "guidelines" && <Guidelines project={project} />}

@@ -8,7 +8,7 @@ import type { User } from "@/sync/api";
 /** Which page an address means; null for one that we do not know. */
 export function pageFor(path: string, user: User): JSX.Element | null {
   const project =
-    /^\/projects\/(\d+)(?:\/(scenes|tasks|team|classes|guidelines|imports|exports|predictor))?\/?$/.exec(
+    /^\/projects\/(\d+)(?:\/(scenes|tasks|figures|team|classes|guidelines|imports|exports|predictor))?\/?$/.exec(
       path,
     );
   if (project) {

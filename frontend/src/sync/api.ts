@@ -111,6 +111,30 @@ export interface ProjectDetail extends Project {
   guidelines_html: string;
 }
 
+export interface Figures {
+  since: string;
+  until: string;
+  tasks: Partial<Record<Task["state"], number>>;
+  frames: Partial<Record<Task["state"], number>>;
+  days: { day: string; accepted_frames: number }[];
+  people: {
+    name: string;
+    submitted: number;
+    judged: number;
+    first_time: number;
+    frames: number;
+    objects: number;
+    clicks: number;
+    edits: number;
+    at_work_s: number;
+    waiting_s: number;
+  }[];
+  prelabels: number;
+  corrected: number;
+  faults: Record<string, number>;
+  ready_on: string | null;
+}
+
 /** What is pinned to a place: words, a kind of fault, and what is suggested. */
 export interface IssueWish {
   text: string;
@@ -294,6 +318,8 @@ export const api = {
     json<Task>("PATCH", `/api/tasks/${id}`, { assignee }),
   planTasks: (project: number, tasks: number[], plan: TaskPlan) =>
     json<Task[]>("PATCH", `/api/projects/${project}/tasks`, { tasks, ...plan }),
+  figures: (project: number, days: number) =>
+    get<Figures>(`/api/projects/${project}/figures?days=${days}`),
   splitScene: (scene: number, frames: number, overlap: number) =>
     post<Task[]>(`/api/scenes/${scene}/split`, { frames, overlap }),
   nextTask: async (project: number, kind: "label" | "review") =>

@@ -22,11 +22,31 @@ test.each<[Role, string[]]>([
   ["reviewer", ["Scenes", "Tasks", "Team", "Classes", "Guidelines", "Predictor"]],
   [
     "manager",
-    ["Scenes", "Tasks", "Team", "Classes", "Guidelines", "Imports", "Exports", "Predictor"],
+    [
+      "Scenes",
+      "Tasks",
+      "Figures",
+      "Team",
+      "Classes",
+      "Guidelines",
+      "Imports",
+      "Exports",
+      "Predictor",
+    ],
   ],
   [
     "admin",
-    ["Scenes", "Tasks", "Team", "Classes", "Guidelines", "Imports", "Exports", "Predictor"],
+    [
+      "Scenes",
+      "Tasks",
+      "Figures",
+      "Team",
+      "Classes",
+      "Guidelines",
+      "Imports",
+      "Exports",
+      "Predictor",
+    ],
   ],
 ])("a project shows to %s what that role can do", async (role, expected) => {
   await open(role);
