@@ -20,10 +20,12 @@ from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from backend.accounts.actions import LONGEST_DAYS, TooManyTokens, create_token
-from backend.accounts.models import ApiToken, User
+from backend.accounts.models import ApiToken, Notification, User
+from backend.accounts.notifications import mark_read
 from backend.accounts.session import InPerson, person
 
 logger = logging.getLogger(__name__)
+MOST_SHOWN = 50
 
 
 class Anyone(BasePermission):
@@ -31,6 +33,13 @@ class Anyone(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return True
+
+
+class Active(BasePermission):
+    """Somebody whose account is open, in person or by a token."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user.is_authenticated and request.user.is_active)
 
 
 class FailedSignIns(SimpleRateThrottle):
@@ -146,6 +155,49 @@ class OneToken(APIView):
         """Take a token back: what uses it is refused from now on."""
         get_object_or_404(person(request).api_tokens, pk=token_id).delete()
         return Response(status=204)
+
+
+class NotificationAnswer(serializers.ModelSerializer[Notification]):
+    class Meta:
+        model = Notification
+        fields = ["id", "kind", "text", "address", "at", "read_at"]
+
+
+class NotificationsAnswer(serializers.Serializer[Any]):
+    unread = serializers.IntegerField()
+    notifications = NotificationAnswer(many=True)
+
+
+class ReadWish(serializers.Serializer[Any]):
+    ids = serializers.ListField(
+        child=serializers.IntegerField(), required=False, max_length=1000,
+        help_text="left out: all of them",
+    )  # fmt: skip
+
+
+class Notifications(APIView):
+    """What happened to the caller's work, the latest first."""
+
+    permission_classes = [Active]
+
+    @extend_schema(responses=NotificationsAnswer)
+    def get(self, request: Request) -> Response:
+        return Response(self._shown(person(request)))
+
+    @extend_schema(request=ReadWish, responses=NotificationsAnswer)
+    def post(self, request: Request) -> Response:
+        """They were read."""
+        wish = ReadWish(data=request.data)
+        wish.is_valid(raise_exception=True)
+        mark_read(person(request), wish.validated_data.get("ids"))
+        return Response(self._shown(person(request)))
+
+    def _shown(self, user: User) -> dict[str, Any]:
+        mine = user.notifications
+        return {
+            "unread": mine.filter(read_at=None).count(),
+            "notifications": NotificationAnswer(mine.all()[:MOST_SHOWN], many=True).data,
+        }
 
 
 def answer(user: Any) -> dict[str, Any]:

@@ -34,3 +34,32 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Notification(models.Model):
+    """What happened to somebody's work, or was said to them, and where that is to be seen."""
+
+    class Kind(models.TextChoices):
+        ASSIGNED = "assigned", "assigned"
+        SENT_BACK = "sent_back", "sent back"
+        ACCEPTED = "accepted", "accepted"
+        AGAIN = "again", "submitted again"
+        MENTION = "mention", "mention"
+        ISSUE = "issue", "issue"
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications"
+    )
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    text = models.CharField(max_length=300)
+    address = models.CharField(max_length=200)  # a path of our own pages
+    at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["user"], name="unread_notifications", condition=models.Q(read_at=None)
+            )
+        ]

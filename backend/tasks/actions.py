@@ -6,6 +6,7 @@ it and the other hears in which state it is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -14,13 +15,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from backend.accounts.models import User
+from backend.accounts.models import Notification, User
+from backend.accounts.notifications import notify
 from backend.annotations import actions as labels
 from backend.scenes.models import Scene
 from backend.tasks.models import Review, Step, Task
 from backend.tasks.queries import open_issues
 
-S = Task.State
+S, Kind = Task.State, Notification.Kind
 # By move: from which states, to which.
 MOVES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "start": ((S.OPEN, S.SENT_BACK), S.IN_PROGRESS),
@@ -62,6 +64,14 @@ def submit(task: Task, *, by: User) -> Task:
                 "the drive is still arriving: submit it when all of its frames are there"
             )
         task.assignee = task.assignee or by
+        if task.reviewer is not None:
+            notify(
+                [task.reviewer],
+                Kind.AGAIN,
+                f"{_where(task)} is submitted again",
+                _address(task),
+                by=by,
+            )
     return task
 
 
@@ -101,6 +111,7 @@ def accept(task: Task, *, by: User) -> Task:
         Review.objects.create(
             task=task, reviewer=by, accepted=True, revision=task.accepted_revision
         )
+        notify([task.assignee], Kind.ACCEPTED, f"{_where(task)} is accepted", _address(task), by=by)
     return task
 
 
@@ -119,6 +130,8 @@ def send_back(task: Task, *, by: User, reason: str, faults: Sequence[str] = ()) 
             task=task, reviewer=by, accepted=False, reason=reason.strip(),
             faults=list(dict.fromkeys(faults)), revision=revision,
         )  # fmt: skip
+        text = f"{_where(task)} is sent back: {reason.strip()}"
+        notify([task.assignee], Kind.SENT_BACK, text, _address(task), by=by)
     return task
 
 
@@ -127,8 +140,8 @@ def send_back(task: Task, *, by: User, reason: str, faults: Sequence[str] = ()) 
 
 @transaction.atomic
 def plan(
-    tasks: Sequence[Task], *, assignees: Sequence[User | None] = (), priority: int | None = None,
-    due: date | None = None, drop_due: bool = False,
+    tasks: Sequence[Task], *, by: User, assignees: Sequence[User | None] = (),
+    priority: int | None = None, due: date | None = None, drop_due: bool = False,
 ) -> list[Task]:  # fmt: skip
     """Change whose tasks these are, how urgent, and until when; all of them or none.
 
@@ -136,7 +149,7 @@ def plan(
     by frames.  Raises WrongState for what is accepted.
     """
     rows = list(
-        Task.objects.select_for_update(of=("self",)).select_related("scene").order_by("pk")
+        Task.objects.select_for_update(of=("self",)).select_related("scene__project").order_by("pk")
         .filter(pk__in=[task.pk for task in tasks])
     )  # fmt: skip
     accepted = [task for task in rows if task.state == S.ACCEPTED]
@@ -144,20 +157,20 @@ def plan(
         raise WrongState(
             f"the task of {accepted[0].scene.name} is accepted: send it back to give it to somebody"
         )
+    given: Counter[User] = Counter()
     for task, person in zip(rows, shared_out(rows, assignees), strict=True):
+        if person is not None and person.pk != task.assignee_id:
+            given[person] += 1
         if assignees:
             task.assignee, task.was_taken = person, False
         task.priority = task.priority if priority is None else priority
         task.due = None if drop_due else due or task.due
         task.save(update_fields=["assignee", "was_taken", "priority", "due"])
+    for person, count in given.items():
+        project = rows[0].scene.project
+        text = f"{'a task' if count == 1 else f'{count} tasks'} in {project.name} for you"
+        notify([person], Kind.ASSIGNED, text, f"/projects/{project.pk}/tasks", by=by)
     return rows
-
-
-def assign(task: Task, to: User | None) -> Task:
-    """Give a task to somebody, or to whoever comes first (None)."""
-    plan([task], assignees=[to])
-    task.refresh_from_db()
-    return task
 
 
 def shared_out(tasks: Sequence[Task], among: Sequence[User | None]) -> list[User | None]:
@@ -267,6 +280,17 @@ def _freeze(task: Task, by: User) -> int:
         for each in accepted
     ]  # fmt: skip
     return labels.freeze(task.scene_id, parts, whole="")
+
+
+def _where(task: Task) -> str:
+    if task.first_frame == 0 and task.last_frame is None:
+        return task.scene.name
+    last = task.first_frame + frame_count(task) - 1
+    return f"{task.scene.name}, frames {task.first_frame} to {last},"
+
+
+def _address(task: Task) -> str:
+    return f"/scenes/{task.scene_id}?task={task.pk}"
 
 
 def _name(person: User | None) -> str:

@@ -150,7 +150,8 @@ class TaskList(APIView):
                 {"tasks": [f"{project.name} has no task {min(missing)}"]}
             )
         assignees = [_member(project, who) for who in wanted.get("assignees", [])]
-        with_conflicts(lambda: actions.plan(found, assignees=assignees, **_planned(wanted)))
+        me = person(request)
+        with_conflicts(lambda: actions.plan(found, by=me, assignees=assignees, **_planned(wanted)))
         return Response([task_json(request, t) for t in tasks_of(project).filter(pk__in=numbers)])
 
 
@@ -212,7 +213,11 @@ class OneTask(APIView):
             [_member(task.scene.project, wanted["assignee"])] if "assignee" in wanted else []
         )
         return moved(
-            request, task, lambda: actions.plan([task], assignees=assignees, **_planned(wanted))
+            request,
+            task,
+            lambda: actions.plan(
+                [task], by=person(request), assignees=assignees, **_planned(wanted)
+            ),
         )
 
 

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from uuid import UUID, uuid5
 
 from django.db import transaction
+from django.db.models import Q
 
 from backend import events
-from backend.accounts.models import User
+from backend.accounts.models import Notification, User
+from backend.accounts.notifications import notify
 from backend.annotations import actions as labels
 from backend.annotations.models import Track
 from backend.projects.models import Member
 from backend.protocol import messages
 from backend.scenes.models import Frame, Scene, Sensor
-from backend.tasks.models import Comment, Issue
+from backend.tasks.models import Comment, Issue, Task
 from backend.tasks.queries import issue_record, with_comments
 
 _MENTION = re.compile(r"(?<!\w)@([\w.+-]+)")
@@ -114,7 +116,22 @@ def _said(issue: Issue, text: str, by: User) -> Issue:
     names = _MENTION.findall(text)
     team = Member.objects.filter(project=issue.scene.project_id, user__username__in=names)
     said.mentioned.set(team.values_list("user", flat=True))
+    _notify(issue, text.strip(), by, list(said.mentioned.all()))
     return _tell(issue)
+
+
+def _notify(issue: Issue, text: str, by: User, mentioned: Sequence[User]) -> None:
+    """Whoever is named; and those whom it concerns: who labels there, and who has said something."""
+    where = f"{issue.scene.name}, frame {issue.frame}"
+    address = f"/scenes/{issue.scene_id}?frame={issue.frame}&issue={issue.pk}"
+    words = f"{by.display_name} in {where}: {text}"
+    notify(mentioned, Notification.Kind.MENTION, words, address, by=by)
+    tasks = Task.objects.filter(scene=issue.scene_id, first_frame__lte=issue.frame)
+    here = tasks.filter(Q(last_frame=None) | Q(last_frame__gte=issue.frame))
+    concerned = User.objects.filter(
+        Q(tasks__in=here) | Q(pk__in=issue.comments.values_list("by", flat=True))
+    ).exclude(pk__in=[person.pk for person in mentioned])
+    notify(concerned.distinct(), Notification.Kind.ISSUE, words, address, by=by)
 
 
 def _tell(issue: Issue) -> Issue:

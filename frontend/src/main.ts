@@ -24,11 +24,17 @@ async function start(root: HTMLElement): Promise<void> {
   openWorkspace(root, Number(scene[1]), numbersIn(location.search));
 }
 
-/** The task and the frame that an address names. */
-function numbersIn(search: string): { task?: number; frame?: number } {
+interface WorkspaceNumbers {
+  task?: number;
+  frame?: number;
+  issue?: number;
+}
+
+/** The task, the frame and the issue that an address names. */
+function numbersIn(search: string): WorkspaceNumbers {
   const given = new URLSearchParams(search);
-  const numbers: { task?: number; frame?: number } = {};
-  for (const name of ["task", "frame"] as const) {
+  const numbers: WorkspaceNumbers = {};
+  for (const name of ["task", "frame", "issue"] as const) {
     if (/^\d+$/.test(given.get(name) ?? "")) numbers[name] = Number(given.get(name));
   }
   return numbers;

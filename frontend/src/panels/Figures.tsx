@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { useLoaded, Waiting } from "@/panels/Page";
+import { count } from "@/panels/Projects";
 import { FAULTS, TASK_STATES } from "@/panels/taskStates";
 import { api, type Figures as FiguresOf, type Project, type Task } from "@/sync/api";
 
@@ -53,7 +54,7 @@ export function Figures({ project }: { project: Project }): JSX.Element {
 }
 
 function Progress({ of }: { of: FiguresOf }): JSX.Element {
-  const all = Object.values(of.frames).reduce((sum, count) => sum + count, 0);
+  const all = Object.values(of.frames).reduce((sum, frames) => sum + frames, 0);
   const shown = ORDER.filter((state) => of.frames[state]);
   if (!all) return <p class="dim">There are no tasks yet.</p>;
   return (
@@ -75,7 +76,8 @@ function Progress({ of }: { of: FiguresOf }): JSX.Element {
         {shown.map((state) => (
           <span key={state} class="row key">
             <i class={`state ${state}`} aria-hidden="true" />
-            {TASK_STATES[state].words}: {of.tasks[state]} tasks, {of.frames[state]} frames
+            {TASK_STATES[state].words}: {count(of.tasks[state] ?? 0, "task")},{" "}
+            {count(of.frames[state] ?? 0, "frame")}
           </span>
         ))}
       </p>
@@ -174,7 +176,7 @@ function Corrections({ of }: { of: FiguresOf }): JSX.Element {
       {faults.length > 0 && (
         <p>
           Sent back for:{" "}
-          {faults.map(([fault, count]) => `${FAULTS[fault] ?? fault} (${count})`).join(", ")}.
+          {faults.map(([fault, times]) => `${FAULTS[fault] ?? fault} (${times})`).join(", ")}.
         </p>
       )}
     </div>
@@ -183,8 +185,8 @@ function Corrections({ of }: { of: FiguresOf }): JSX.Element {
 
 const percent = (part: number, whole: number): string => `${Math.round((100 * part) / whole)} %`;
 
-const each = (sum: number, count: number, digits: number): string =>
-  count ? (sum / count).toFixed(digits) : "–";
+const each = (sum: number, number: number, digits: number): string =>
+  number ? (sum / number).toFixed(digits) : "–";
 
 /** As people say it: "40 s", "12 min", "3 h 20 min". */
 export function duration(seconds: number): string {

@@ -1,5 +1,6 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { Bell } from "@/panels/Bell";
 import { ApiError, api, type User } from "@/sync/api";
 
 /** The frame of every page outside the workspace. */
@@ -22,6 +23,7 @@ export function Page(props: {
           <img src="/static/app/icon.svg" alt="" /> Masklet
         </a>
         <span class="who row">
+          <Bell />
           <a class="dim" href="/account" title="Your API tokens">
             {props.user.name}
           </a>

@@ -135,6 +135,18 @@ export interface Figures {
   ready_on: string | null;
 }
 
+export interface Notifications {
+  unread: number;
+  notifications: {
+    id: number;
+    kind: string;
+    text: string;
+    address: string;
+    at: string;
+    read_at: string | null;
+  }[];
+}
+
 /** What is pinned to a place: words, a kind of fault, and what is suggested. */
 export interface IssueWish {
   text: string;
@@ -277,6 +289,10 @@ export const api = {
   signIn: (username: string, password: string) =>
     post<{ user: User }>("/api/session", { username, password }),
   signOut: () => json<null>("DELETE", "/api/session"),
+
+  notifications: () => get<Notifications>("/api/notifications"),
+  readNotifications: (ids?: number[]) =>
+    post<Notifications>("/api/notifications", ids ? { ids } : {}),
 
   tokens: () => get<ApiToken[]>("/api/tokens"),
   makeToken: (wish: { name: string; scope: ApiToken["scope"]; days: number }) =>

@@ -44,7 +44,7 @@ def test_own_work_comes_before_what_came_back_before_what_was_given_before_what_
 ):
     begun, back, given, free, *_ = tasks
     Task.objects.filter(pk=free.pk).update(priority=Task.Priority.URGENT)
-    actions.plan([begun, back, given], assignees=[ann])
+    actions.plan([begun, back, given], by=ann, assignees=[ann])
     actions.submit(back, by=ann)
     actions.send_back(back, by=rita, reason="no")
     actions.start(begun, by=ann)
@@ -62,9 +62,9 @@ def test_own_work_comes_before_what_came_back_before_what_was_given_before_what_
 
 def test_among_what_is_free_the_urgent_comes_first_then_what_is_due(project, tasks, ann):
     soon, later = date(2026, 12, 1), date(2027, 1, 1)
-    actions.plan(tasks[1:2], priority=Task.Priority.HIGH, due=later)
-    actions.plan(tasks[3:4], priority=Task.Priority.HIGH, due=soon)
-    actions.plan(tasks[5:6], priority=Task.Priority.LOW, due=soon)
+    actions.plan(tasks[1:2], by=ann, priority=Task.Priority.HIGH, due=later)
+    actions.plan(tasks[3:4], by=ann, priority=Task.Priority.HIGH, due=soon)
+    actions.plan(tasks[5:6], by=ann, priority=Task.Priority.LOW, due=soon)
 
     offered = []
     for _ in tasks:
@@ -81,7 +81,7 @@ def test_what_is_left_alone_goes_to_somebody_else_and_what_was_given_does_not(
 ):
     bob = build_user("bob", project=project)
     taken = next_task(project, ann)
-    actions.plan(tasks[1:], assignees=[ann])
+    actions.plan(tasks[1:], by=ann, assignees=[ann])
     actions.start(tasks[1], by=ann)
     assert next_task(project, bob) is None
 

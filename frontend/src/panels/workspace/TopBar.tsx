@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { Bell } from "@/panels/Bell";
 import { SendBack, Skip } from "@/panels/TaskForms";
 import { addressOf, FAULTS, isToLabel, TASK_STATES } from "@/panels/taskStates";
 import { ApiError, api, type Task } from "@/sync/api";
@@ -34,6 +35,7 @@ export function TopBar(props: {
       <span class="grow" />
       <GuidelinesButton project={scene.project} />
       <SaveNote room={room} />
+      <Bell />
       <People room={room} />
     </header>
   );

@@ -17,6 +17,7 @@ import { useNewsOf } from "./watching";
 export interface WorkspaceOptions {
   task?: number;
   frame?: number;
+  issue?: number; // to be shown
 }
 
 /** Show a scene for labelling in `root`. Returns what closes it. */
@@ -26,6 +27,8 @@ export function openWorkspace(
   options: WorkspaceOptions = {},
 ): () => void {
   const room = new Room(sceneId, options.frame ?? 0);
+  const { issue } = options;
+  if (issue !== undefined) room.connection.joined.on(() => room.goToIssue(issue));
   const warn = (event: BeforeUnloadEvent): void => {
     if (room.connection.saveState.waiting > 0) event.preventDefault();
   };

@@ -74,8 +74,10 @@ test("an issue shows its place, what is said, and is answered and resolved", asy
   await settled();
   await enter(document.querySelector('input[aria-label="Answer"]')!, " mended ");
   await press("Say");
-  await drawn();
-  expect(shown()).toContain("Ann mended");
+  await vi.waitFor(async () => {
+    await drawn();
+    expect(shown()).toContain("Ann mended");
+  });
   await press("Resolve");
 
   expect(calls.map(({ body }) => body)).toEqual([{ text: "mended" }, { is_open: false }]);
