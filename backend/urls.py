@@ -34,6 +34,8 @@ urlpatterns = [
     path("api/session", accounts.Session.as_view()),
     path("api/tokens", accounts.Tokens.as_view()),
     path("api/tokens/<int:token_id>", accounts.OneToken.as_view()),
+    path("api/audit", projects.Audit.as_view()),
+    path("api/projects/<int:project_id>/audit", projects.ProjectAudit.as_view()),
     path("api/notifications", accounts.Notifications.as_view()),
     path("api/projects", projects.ProjectList.as_view()),
     path("api/projects/<int:project_id>", projects.ProjectDetail.as_view()),

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
-from backend.accounts.actions import LONGEST_DAYS, TooManyTokens, create_token
+from backend.accounts.actions import LONGEST_DAYS, TooManyTokens, create_token, take_back
 from backend.accounts.models import ApiToken, Notification, User
 from backend.accounts.notifications import mark_read
 from backend.accounts.session import InPerson, person
@@ -143,7 +143,6 @@ class Tokens(APIView):
             row, secret = create_token(person(request), **wish.validated_data)
         except TooManyTokens as error:
             raise serializers.ValidationError({"name": [str(error)]}) from error
-        logger.info("%s made the API token %r", person(request), row.name)
         return Response({**TokenAnswer(row).data, "token": secret}, status=201)
 
 
@@ -153,7 +152,7 @@ class OneToken(APIView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, token_id: int) -> Response:
         """Take a token back: what uses it is refused from now on."""
-        get_object_or_404(person(request).api_tokens, pk=token_id).delete()
+        take_back(get_object_or_404(person(request).api_tokens, pk=token_id))
         return Response(status=204)
 
 

@@ -1,3 +1,4 @@
+import pgtrigger
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -62,4 +63,27 @@ class Notification(models.Model):
             models.Index(
                 fields=["user"], name="unread_notifications", condition=models.Q(read_at=None)
             )
+        ]
+
+
+class AuditEntry(models.Model):
+    """One administrative act, kept for ever: who did what, to what, when. `by` null: the command line, or an
+    account that is gone.
+
+    `project` is a plain number: projects are a higher room, and an act outlives its project.
+    """
+
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(auto_now_add=True)
+    project = models.BigIntegerField(null=True, db_index=True)
+    act = models.CharField(max_length=40)
+    about = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-id"]
+        triggers = [
+            pgtrigger.ReadOnly(name="audit_entries_do_not_change", exclude=["by"]),
+            pgtrigger.Protect(name="audit_entries_are_not_deleted", operation=pgtrigger.Delete),
         ]

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from backend import events, statements
+from backend.accounts import audit
 from backend.accounts.models import User
 from backend.jobs import bell
 from backend.jobs.models import ENDED, Job, Kind, State
@@ -57,6 +58,7 @@ def request_job(
 ) -> Job:
     """Store a job and ring for it when the transaction commits."""
     job = store_job(kind, project.pk, by=by, label=label, parameters=parameters, scene_id=scene_id)
+    audit.note(f"{kind}.requested", label or f"scene {scene_id}", by=by, project=project.pk)
     # Robust: a bell that cannot be rung now is rung later, the request has succeeded.
     transaction.on_commit(lambda: ring(job), robust=True)
     return job

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from backend import events, statements
+from backend.accounts import audit
 from backend.accounts.models import User
 from backend.annotations.errors import Frozen, InvalidEdit
 from backend.annotations.models import Document
@@ -53,7 +54,7 @@ class NoWorker(RuntimeError):
         )
 
 
-def choose_predictor(project: Project, key: str) -> None:
+def choose_predictor(project: Project, key: str, *, by: User) -> None:
     """From the next click on.  key: of a card; empty: the installation's own. Raises ValueError."""
     known = [card["key"] for card in offers()]
     if key and key not in known:
@@ -63,7 +64,9 @@ def choose_predictor(project: Project, key: str) -> None:
             )
         raise ValueError(f"there is no predictor {key!r} here; choose {' or '.join(known)}")
     project.predictor = key
-    project.save(update_fields=["predictor"])
+    with transaction.atomic():
+        project.save(update_fields=["predictor"])
+        audit.note("predictor.chosen", key or "the installation's own", by=by, project=project.pk)
 
 
 def check_prelabels(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from backend.accounts.session import person
 from backend.annotations.errors import InvalidEdit
-from backend.jobs.queries import job_record
+from backend.jobs.api import JobAnswer, job_shown
 from backend.predictions.actions import choose_predictor, request_prelabels
 from backend.predictions.queries import offers
 from backend.projects.models import Project
@@ -54,16 +54,10 @@ class ProjectPredictor(APIView):
         asked = PredictorChoice(data=request.data)
         asked.is_valid(raise_exception=True)
         try:
-            choose_predictor(project, asked.validated_data["predictor"])
+            choose_predictor(project, asked.validated_data["predictor"], by=person(request))
         except ValueError as error:
             raise serializers.ValidationError({"predictor": [str(error)]}) from error
         return _answer(project)
-
-
-class JobAnswer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    kind = serializers.CharField()
-    state = serializers.CharField()
 
 
 class PreLabels(APIView):
@@ -78,7 +72,7 @@ class PreLabels(APIView):
             job = request_prelabels(scene, by=person(request))
         except InvalidEdit as error:
             raise serializers.ValidationError({"scene": [str(error)]}) from error
-        return Response(job_record(job).model_dump(), status=201)
+        return Response(job_shown(job), status=201)
 
 
 def _answer(project: Project) -> Response:

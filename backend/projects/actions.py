@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import logging
-
 from django.db import transaction
 
+from backend.accounts import audit
 from backend.accounts.models import User
 from backend.projects.models import LabelClass, Member, Project, Role
-
-logger = logging.getLogger(__name__)
 
 # Told apart by eye on dark grey, next to each other and by most colour-blind people.
 PALETTE = (
@@ -29,15 +26,31 @@ class LastManager(ValueError):
 
 
 @transaction.atomic
-def create_project(name: str, *, attribution: str = "", guidelines: str = "") -> Project:
-    """A project with the standard classes of driving scenes."""
+def create_project(
+    name: str, *, attribution: str = "", guidelines: str = "", by: User | None = None
+) -> Project:
+    """A project with the standard classes of driving scenes. by: None: the command line."""
     project = Project.objects.create(name=name, attribution=attribution, guidelines=guidelines)
     for class_name, is_stuff in STANDARD_CLASSES:
         label_class(project, class_name, is_stuff=is_stuff)
+    audit.note("project.made", name, by=by, project=project.pk)
     return project
 
 
-def set_member(project: Project, user: User, role: str) -> Member:
+@transaction.atomic
+def configure(project: Project, *, by: User, **wish: str) -> Project:
+    """wish: any of name, attribution and guidelines."""
+    for name, value in wish.items():
+        setattr(project, name, value)
+    project.save(update_fields=list(wish))
+    audit.note("project.configured", ", ".join(sorted(wish)), by=by, project=project.pk)
+    return project
+
+
+@transaction.atomic
+def set_member(project: Project, user: User, role: str, *, by: User | None = None) -> Member:
+    """by: None: the command line."""
+    audit.note("member.added", f"{user.username} as {role}", by=by, project=project.pk)
     member, _ = Member.objects.update_or_create(project=project, user=user, defaults={"role": role})
     return member
 
@@ -47,7 +60,10 @@ def change_role(member: Member, role: str, *, by: User) -> Member:
     """Raises LastManager."""
     if role != Role.MANAGER:
         _keep_a_manager(member, by)
-    logger.info("%s made %s %s of %s", by, member.user, role, member.project)
+    audit.note(
+        "member.role", f"{member.user.username}: {member.role} → {role}",
+        by=by, project=member.project_id,
+    )  # fmt: skip
     member.role = role
     member.save(update_fields=["role"])
     return member
@@ -57,7 +73,7 @@ def change_role(member: Member, role: str, *, by: User) -> Member:
 def remove_member(member: Member, *, by: User) -> None:
     """What the person has labelled stays, and stays theirs. Raises LastManager."""
     _keep_a_manager(member, by)
-    logger.info("%s took %s out of %s", by, member.user, member.project)
+    audit.note("member.removed", member.user.username, by=by, project=member.project_id)
     member.delete()
 
 

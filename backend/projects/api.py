@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from backend.accounts.models import User
+from backend.accounts.models import AuditEntry, User
 from backend.accounts.session import person
 from backend.projects import actions
 from backend.projects.guidelines import as_html
 from backend.projects.models import Member, Project, Role
 from backend.projects.ontology_api import LabelClassAnswer
-from backend.projects.permissions import AdminsMake, SignedIn, role_in
+from backend.projects.permissions import Admins, AdminsMake, SignedIn, role_in
 from backend.projects.queries import (
     label_class_record,
     members_of,
@@ -85,7 +86,7 @@ class ProjectList(APIView):
     def post(self, request: Request) -> Response:
         wish = ProjectWish(data=request.data)
         wish.is_valid(raise_exception=True)
-        project = actions.create_project(**wish.validated_data)
+        project = actions.create_project(**wish.validated_data, by=person(request))
         return Response(project_json(request, counted(project)), status=201)
 
 
@@ -110,7 +111,7 @@ class ProjectDetail(APIView):
         project = project_for(request.user, project_id, "configure")
         wish = ProjectWish(project, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
-        wish.save()
+        actions.configure(project, by=person(request), **wish.validated_data)
         return Response(project_json(request, counted(project)))
 
 
@@ -138,7 +139,8 @@ class Members(APIView):
             )
         if project.members.filter(user=user).exists():
             raise serializers.ValidationError({"username": [f"{name} is in the project already"]})
-        member = actions.set_member(project, user, wish.validated_data["role"])
+        role = wish.validated_data["role"]
+        member = actions.set_member(project, user, role, by=person(request))
         return Response(MemberAnswer(member).data, status=201)
 
 
@@ -164,6 +166,57 @@ class OneMember(APIView):
     def _member(self, request: Request, project_id: int, user_id: int) -> Member:
         project = project_for(request.user, project_id, "configure")
         return get_object_or_404(members_of(project), user=user_id)
+
+
+class AuditAnswer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    by = serializers.CharField(allow_null=True, help_text="null: the command line")
+    act = serializers.CharField()
+    about = serializers.CharField()
+    project = serializers.IntegerField(allow_null=True)
+
+
+BEFORE = OpenApiParameter("before", int, description="entries older than the one of this id")
+MOST_ENTRIES = 200
+
+
+class ProjectAudit(APIView):
+    """The administrative acts in a project, the latest first."""
+
+    permission_classes = [SignedIn]
+
+    @extend_schema(responses=AuditAnswer(many=True), parameters=[BEFORE])
+    def get(self, request: Request, project_id: int) -> Response:
+        project = project_for(request.user, project_id, "configure")
+        return _entries(request, AuditEntry.objects.filter(project=project.pk))
+
+
+class Audit(APIView):
+    """All administrative acts, for admins."""
+
+    permission_classes = [Admins]
+
+    @extend_schema(responses=AuditAnswer(many=True), parameters=[BEFORE])
+    def get(self, request: Request) -> Response:
+        return _entries(request, AuditEntry.objects.all())
+
+
+def _entries(request: Request, entries: QuerySet[AuditEntry]) -> Response:
+    before = request.query_params.get("before")
+    if before is not None:
+        if not before.isdecimal():
+            raise serializers.ValidationError({"before": [f"{before!r} is no number"]})
+        entries = entries.filter(pk__lt=min(int(before), 2**62))
+    return Response(
+        [
+            {
+                "id": entry.pk, "at": entry.at, "act": entry.act, "about": entry.about,
+                "by": entry.by.display_name if entry.by else None, "project": entry.project,
+            }
+            for entry in entries.select_related("by")[:MOST_ENTRIES]
+        ]
+    )  # fmt: skip
 
 
 @contextmanager

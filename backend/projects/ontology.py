@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Max, ProtectedError
 
 from backend import events
+from backend.accounts import audit
 from backend.accounts.models import User
 from backend.projects.actions import PALETTE
 from backend.projects.models import LabelClass, OntologyVersion, Project
@@ -29,7 +30,7 @@ def add_class(
     parent: int | None = None, hint: str = "",
 ) -> LabelClass:  # fmt: skip
     """A new class, the last in lists. Raises BadOntology."""
-    with _changing(project, by) as classes:
+    with _changing(project, by, f"{name} added") as classes:
         _refuse_name(name, classes)
         return LabelClass.objects.create(
             project=project, name=name, is_stuff=is_stuff, hint=hint,
@@ -44,7 +45,8 @@ def change_class(label_class: LabelClass, *, by: User, **wish: Any) -> LabelClas
 
     Whether it is stuff stays as it is while there are objects of it: of stuff there is one track a scene.
     """
-    with _changing(label_class.project, by) as classes:
+    about = f"{label_class.name}: {', '.join(sorted(wish))}"
+    with _changing(label_class.project, by, about) as classes:
         label_class.refresh_from_db()
         others = [each for each in classes if each.pk != label_class.pk]
         if "name" in wish:
@@ -69,7 +71,7 @@ def change_class(label_class: LabelClass, *, by: User, **wish: Any) -> LabelClas
 
 def remove_class(label_class: LabelClass, *, by: User) -> None:
     """A class that no object has, nor ever had. Raises BadOntology."""
-    with _changing(label_class.project, by):
+    with _changing(label_class.project, by, f"{label_class.name} deleted"):
         try:
             with transaction.atomic():
                 label_class.delete()
@@ -81,7 +83,7 @@ def remove_class(label_class: LabelClass, *, by: User) -> None:
 
 def order_classes(project: Project, ids: Sequence[int], *, by: User) -> None:
     """All of the project's classes, in the order of lists and of the keys 1 to 9. Raises BadOntology."""
-    with _changing(project, by) as classes:
+    with _changing(project, by, "order") as classes:
         if sorted(ids) != sorted(each.pk for each in classes):
             raise BadOntology(
                 "name every class of the project once: somebody may have changed them"
@@ -91,7 +93,7 @@ def order_classes(project: Project, ids: Sequence[int], *, by: User) -> None:
 
 
 @contextmanager
-def _changing(project: Project, by: User) -> Iterator[list[LabelClass]]:
+def _changing(project: Project, by: User, about: str) -> Iterator[list[LabelClass]]:
     """One change at a time; when the body is done, a version is kept and every open scene told."""
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
@@ -101,6 +103,7 @@ def _changing(project: Project, by: User) -> Iterator[list[LabelClass]]:
         OntologyVersion.objects.create(
             project=project, number=last + 1, by=by, classes=[each.model_dump() for each in now]
         )
+        audit.note("classes.changed", about, by=by, project=project.pk)
         for scene in project.scenes.values_list("pk", flat=True):
             events.publish(scene, messages.ClassesChanged(label_classes=now))
 

@@ -58,6 +58,11 @@ class SignedIn(BasePermission):
         return bool(request.user.is_authenticated and request.user.is_active)
 
 
+class Admins(SignedIn):
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return super().has_permission(request, view) and bool(request.user.is_superuser)
+
+
 class AdminsMake(SignedIn):
     """Everybody who is signed in may look; what is new is made by admins."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -11,6 +10,8 @@ import pgtrigger
 from django.db import transaction
 
 from backend import events
+from backend.accounts import audit
+from backend.accounts.models import User
 from backend.jobs import actions as jobs
 from backend.jobs.models import ENDED, Job
 from backend.projects.models import Project
@@ -20,8 +21,6 @@ from backend.scenes.models import Calibration, Frame, Reading, Scene, Sensor
 from backend.scenes.storage import StoredReading
 from inference import scene as sensed
 from inference.geometry import FloatArray
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,11 @@ def set_growth(scene: Scene, *, state: str, expected_frames: int) -> None:
 
 
 @transaction.atomic
-def delete_scene(scene: Scene) -> None:
+@transaction.atomic
+def delete_scene(scene: Scene, *, by: User | None = None) -> None:
     """Delete a scene with its labels and their history; prune_storage removes the bytes.
+
+    by: None: the command line.
 
     Work that is under way in the scene is asked to stop.
     """
@@ -132,7 +134,7 @@ def delete_scene(scene: Scene) -> None:
     number = scene.pk
     with pgtrigger.ignore("annotations.Edit:edits_are_not_deleted"):
         scene.delete()
-    logger.info("scene %s was deleted with its labels", number)
+    audit.note("scene.deleted", f"{scene.name} ({number})", by=by, project=scene.project_id)
 
 
 def set_ready(scene: Scene, *, import_report: dict[str, object]) -> None:

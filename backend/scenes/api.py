@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from backend.accounts.session import person
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for
 from backend.scenes import actions, storage
@@ -36,7 +37,7 @@ class OneScene(APIView):
     def delete(self, request: Request, scene_id: int) -> Response:
         scene = get_object_or_404(visible_scenes(request.user), pk=scene_id)
         project_for(request.user, scene.project_id, "delete_scene")
-        actions.delete_scene(scene)
+        actions.delete_scene(scene, by=person(request))
         return Response(status=204)
 
 

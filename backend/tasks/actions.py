@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from backend.accounts import audit
 from backend.accounts.models import Notification, User
 from backend.accounts.notifications import notify
 from backend.annotations import actions as labels
@@ -166,6 +167,11 @@ def plan(
         task.priority = task.priority if priority is None else priority
         task.due = None if drop_due else due or task.due
         task.save(update_fields=["assignee", "was_taken", "priority", "due"])
+    if rows:
+        what = f"{len(rows)} {'task' if len(rows) == 1 else 'tasks'}"
+        who = [person.username if person else "whoever comes first" for person in assignees]
+        about = "; ".join([what, *([f"to {', '.join(who)}"] if who else [])])
+        audit.note("tasks.planned", about, by=by, project=rows[0].scene.project_id)
     for person, count in given.items():
         project = rows[0].scene.project
         text = f"{'a task' if count == 1 else f'{count} tasks'} in {project.name} for you"
@@ -192,7 +198,7 @@ def frame_count(task: Task) -> int:
 
 
 @transaction.atomic
-def split(scene: Scene, *, frames: int, overlap: int = 0) -> list[Task]:
+def split(scene: Scene, *, frames: int, overlap: int = 0, by: User | None = None) -> list[Task]:
     """Tasks of `frames` frames each instead of the scene's own, which nobody may have begun.
 
     overlap: how many frames two that follow each other have in common, so that tracks can be joined.  The
@@ -211,6 +217,7 @@ def split(scene: Scene, *, frames: int, overlap: int = 0) -> list[Task]:
             f"the task of frames {begun[0].first_frame} and on is {begun[0].get_state_display()}: "
             "only drives that nobody has begun are split"
         )
+    audit.note("scene.split", f"{scene.name}: {len(parts)} tasks", by=by, project=scene.project_id)
     kept, *others = before or [Task(scene=scene)]
     Task.objects.filter(pk__in=[task.pk for task in others]).delete()
     kept.first_frame, kept.last_frame = parts[0]

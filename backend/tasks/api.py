@@ -328,7 +328,8 @@ class Split(APIView):
         project_for(request.user, scene.project_id, "assign")
         wish = SplitWish(data=request.data)
         wish.is_valid(raise_exception=True)
-        with_conflicts(lambda: actions.split(scene, **wish.validated_data))
+        me = person(request)
+        with_conflicts(lambda: actions.split(scene, by=me, **wish.validated_data))
         tasks = tasks_of(scene.project).filter(scene=scene)
         return Response([task_json(request, task) for task in tasks])
 

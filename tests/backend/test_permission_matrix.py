@@ -44,6 +44,8 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/session": {"GET": ANYBODY, "POST": ANYBODY, "DELETE": ANYBODY},
     "api/tokens": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/tokens/<int:token_id>": {"DELETE": {MANAGER}},  # its owner
+    "api/audit": {"GET": {ADMIN}},
+    "api/projects/<int:project_id>/audit": {"GET": MANAGERS},
     "api/notifications": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/projects": {"GET": SIGNED_IN, "POST": {ADMIN}},
     "api/projects/<int:project_id>": {"GET": MEMBERS, "PATCH": MANAGERS},

@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
+import { AuditLog } from "@/panels/AuditLog";
 import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
 import { api, type GivenRole, type Member, mayManage, type Project, type User } from "@/sync/api";
 
@@ -68,6 +69,7 @@ export function Team(props: { project: Project; user: User }): JSX.Element {
           </tbody>
         </table>
       )}
+      {isManager && <AuditLog project={project.id} />}
     </section>
   );
 }

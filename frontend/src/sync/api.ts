@@ -135,6 +135,15 @@ export interface Figures {
   ready_on: string | null;
 }
 
+/** One administrative act. */
+export interface AuditEntry {
+  id: number;
+  at: string;
+  by: string | null; // null: the command line
+  act: string;
+  about: string;
+}
+
 export interface Notifications {
   unread: number;
   notifications: {
@@ -290,6 +299,10 @@ export const api = {
     post<{ user: User }>("/api/session", { username, password }),
   signOut: () => json<null>("DELETE", "/api/session"),
 
+  audit: (project: number, before?: number) =>
+    get<AuditEntry[]>(
+      `/api/projects/${project}/audit${before === undefined ? "" : `?before=${before}`}`,
+    ),
   notifications: () => get<Notifications>("/api/notifications"),
   readNotifications: (ids?: number[]) =>
     post<Notifications>("/api/notifications", ids ? { ids } : {}),

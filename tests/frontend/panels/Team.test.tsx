@@ -80,3 +80,31 @@ test("whoever is an admin everywhere is shown as one, not as nothing", async () 
   );
   expect(roles[0]).toBe("admin");
 });
+
+test("a manager reads what was done here, older entries on demand", async () => {
+  const entries = (from: number, count: number) =>
+    Array.from({ length: count }, (_, k) => ({
+      id: from - k,
+      at: "2026-01-02T03:04:05Z",
+      by: k ? "Maria" : null,
+      act: "member.added",
+      about: `number ${from - k}`,
+    }));
+  let asked = 0;
+  const { calls } = await open({
+    "GET /api/projects/3/audit": () => (asked++ ? entries(300, 2) : entries(500, 200)),
+  });
+  const details = document.querySelector("details")!;
+  await act(() => {
+    details.open = true; // which says so itself, a moment later
+  });
+  await settled();
+  expect(shown()).toContain("the command line");
+  expect(shown()).toContain("member added");
+
+  await press("Earlier");
+
+  expect(calls.at(-1)?.path).toBe("/api/projects/3/audit?before=301");
+  expect(document.querySelectorAll('[aria-label="Audit log"] tr')).toHaveLength(202);
+  expect(shown()).not.toContain("Earlier");
+});
