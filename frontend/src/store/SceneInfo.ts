@@ -18,6 +18,7 @@ export class SceneInfo {
   me: Person | null = null;
   connection = "";
   people: Presence[] = [];
+  part: readonly [number, number] | null = null; // first and last frame of the task, where it is not all
 
   replaceWith(snapshot: Snapshot): void {
     this.id = snapshot.scene;
@@ -46,6 +47,18 @@ export class SceneInfo {
 
   setPeople(people: Presence[]): void {
     this.people = people;
+    this.changed.emit();
+  }
+
+  /** First and last frame of what is worked at round a frame: the task's part, outside of it all. */
+  spanRound(frame: number, frameCount: number): [number, number] {
+    const { part } = this;
+    const isInside = part !== null && part[0] <= frame && frame <= part[1];
+    return isInside ? [part[0], part[1]] : [0, frameCount - 1];
+  }
+
+  setPart(part: readonly [number, number] | null): void {
+    this.part = part;
     this.changed.emit();
   }
 

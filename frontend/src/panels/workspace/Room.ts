@@ -261,6 +261,11 @@ export class Room {
     this.tell(`${this.nameOf(known)} is deleted in all frames. Ctrl+Z brings it back.`);
   }
 
+  /** To where an object is followed: the ends of the task, or of the drive beyond it. */
+  get followable(): [number, number] {
+    return this.scene.spanRound(this.timeline.frame, this.timeline.frameCount);
+  }
+
   /** Follow the selected track from here to `toFrame`, forwards or backwards. */
   follow(toFrame: number): void {
     const track = this.chosenTrack();

@@ -100,15 +100,16 @@ function FollowControls({ room }: { room: Room }): JSX.Element | null {
       ? null
       : "The object has no mask in this frame: click it here first";
   const { frame, frameCount } = timeline;
+  const [start, end] = room.followable;
   return (
     <fieldset class="follow" disabled={why !== null} title={why ?? undefined}>
       <legend class="visually-hidden">Follow the selected object through time</legend>
       <span>Follow</span>
       <button
         type="button"
-        disabled={frame === 0}
+        disabled={frame <= start}
         title="Back to the first frame"
-        onClick={() => room.follow(0)}
+        onClick={() => room.follow(start)}
       >
         ← start
       </button>
@@ -131,9 +132,9 @@ function FollowControls({ room }: { room: Room }): JSX.Element | null {
       />
       <button
         type="button"
-        disabled={frame >= frameCount - 1}
+        disabled={frame >= end}
         title="To the last frame (Ctrl+B)"
-        onClick={() => room.follow(frameCount - 1)}
+        onClick={() => room.follow(end)}
       >
         to end →
       </button>
@@ -238,6 +239,8 @@ function Scale({ room }: { room: Room }): JSX.Element {
       >
         <Loaded room={room} count={count} />
         <TrackRows room={room} count={count} />
+        <Outside room={room} count={count} />
+        <IssueTicks room={room} count={count} />
         <i class="playhead" style={barStyle(timeline.frame, timeline.frame, count)} />
       </div>
     </div>
@@ -258,6 +261,37 @@ const Loaded = memo(({ room, count }: { room: Room; count: number }): JSX.Elemen
     </div>
   );
 });
+
+/** Frames that are not the task's are dimmed. */
+function Outside({ room, count }: { room: Room; count: number }): JSX.Element | null {
+  const { part } = room.scene; // drawn again with the scale
+  if (!part) return null;
+  const [first, last] = part;
+  return (
+    <div class="outside" aria-hidden="true">
+      {first > 0 && <i style={barStyle(0, first - 1, count)} />}
+      {last < count - 1 && <i style={barStyle(last + 1, count - 1, count)} />}
+    </div>
+  );
+}
+
+/** Where somebody has something to say. */
+function IssueTicks({ room, count }: { room: Room; count: number }): JSX.Element {
+  useNewsOf(room.issues.changed);
+  const frames = new Set(
+    room.issues
+      .inOrder()
+      .filter(({ is_open }) => is_open)
+      .map(({ frame }) => frame),
+  );
+  return (
+    <div class="issue-ticks" aria-hidden="true">
+      {[...frames].map((frame) => (
+        <i key={frame} style={barStyle(frame, frame, count)} />
+      ))}
+    </div>
+  );
+}
 
 /** The selected object large, the others as lines. Playing does not draw them again. */
 const TrackRows = memo(({ room, count }: { room: Room; count: number }): JSX.Element => {

@@ -61,6 +61,10 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
     window.addEventListener("focus", load); // others may have moved it on meanwhile
     return () => window.removeEventListener("focus", load);
   }, [scene.project, scene.id, scene.mayEdit]);
+  const first = task?.is_part ? task.first_frame : null;
+  useEffect(() => {
+    scene.setPart(task && first !== null ? [first, task.last_frame] : null);
+  }, [first, task?.last_frame]);
   if (!task) return null;
 
   const move = async (action: () => Promise<Task>): Promise<void> => {

@@ -27,7 +27,7 @@ export const KEY_GROUPS: { title: string; bindings: KeyBinding[] }[] = [
       { keys: "Tab  Shift+Tab", meaning: "Next, previous object (in a pane)" },
       { keys: "T", meaning: "Fly to the object" },
       { keys: "H  Shift+H", meaning: "Show it alone; show all" },
-      { keys: "Ctrl+B", meaning: "Follow it to the end" },
+      { keys: "Ctrl+B", meaning: "Follow it to the end of the task" },
       { keys: "Del", meaning: "Delete its mask in this frame" },
       { keys: "Shift+Del", meaning: "Delete it in all frames" },
       { keys: "Ctrl+Z", meaning: "Undo my last edit" },
@@ -122,7 +122,7 @@ function onCommandKey(key: string, isShifted: boolean, room: Room): boolean {
       room.undo();
       return true;
     case "b":
-      room.follow(room.timeline.frameCount - 1);
+      room.follow(room.followable[1]);
       return true;
     case "q":
       room.appearance.set({ showPointsOnImages: !room.appearance.showPointsOnImages });

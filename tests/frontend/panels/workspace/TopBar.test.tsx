@@ -77,7 +77,8 @@ test("when a task is handed in, the next one is offered", async () => {
 
 test("a part of a drive says which frames are to be labelled", async () => {
   const part = buildTask({ scene: 5, is_part: true, first_frame: 40, last_frame: 79 });
-  await open({}, { "GET /api/projects/3/tasks": [part] });
+  const { scene } = await open({}, { "GET /api/projects/3/tasks": [part] });
 
   expect(shown()).toContain("40–79");
+  expect(scene.part).toEqual([40, 79]);
 });

@@ -22,6 +22,7 @@ function build() {
     offeredClasses: () => [car, bus],
     undo: vi.fn(),
     follow: vi.fn(),
+    followable: [40, 79],
     deleteTrack: vi.fn(),
     deleteMaskHere: vi.fn(),
     beginObject: vi.fn(),
@@ -96,11 +97,11 @@ test("Del is for this frame, with Shift for all of them", () => {
   expect(room.deleteMaskHere).toHaveBeenCalledOnce();
 });
 
-test("Ctrl+Z undoes, Ctrl+B follows to the end, other commands stay the browser's", () => {
+test("Ctrl+Z undoes, Ctrl+B follows to the end of the task, other commands stay the browser's", () => {
   press("z", { ctrlKey: true });
   expect(room.undo).toHaveBeenCalledOnce();
   press("b", { ctrlKey: true });
-  expect(room.follow).toHaveBeenCalledWith(99);
+  expect(room.follow).toHaveBeenCalledWith(79);
 
   for (const key of ["f", "d", "c", "v", "1", "a"]) {
     expect(press(key, { ctrlKey: true }), key).toBe(false);
