@@ -15,6 +15,7 @@ from backend.imports import api as imports
 from backend.jobs import api as jobs
 from backend.predictions import api as predictions
 from backend.projects import api as projects
+from backend.projects import invitations_api as invitations
 from backend.projects import ontology_api as ontology
 from backend.projects.permissions import SignedIn
 from backend.scenes import api as scenes
@@ -44,6 +45,13 @@ urlpatterns = [
     path("api/projects/<int:project_id>/classes", ontology.Classes.as_view()),
     path("api/projects/<int:project_id>/classes/<int:class_id>", ontology.OneClass.as_view()),
     path("api/projects/<int:project_id>/ontologies", ontology.Versions.as_view()),
+    path("api/projects/<int:project_id>/invitations", invitations.Invitations.as_view()),
+    path(
+        "api/projects/<int:project_id>/invitations/<int:invitation_id>",
+        invitations.OneInvitation.as_view(),
+    ),
+    path("api/invitations/look", invitations.Look.as_view()),
+    path("api/invitations/accept", invitations.Accept.as_view()),
     path("api/projects/<int:project_id>/predictor", predictions.ProjectPredictor.as_view()),
     path("api/projects/<int:project_id>/scenes", scenes.ProjectScenes.as_view()),
     path("api/scenes/<int:scene_id>", scenes.OneScene.as_view()),

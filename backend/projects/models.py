@@ -84,3 +84,24 @@ class OntologyVersion(models.Model):
             )
         ]
         triggers = [pgtrigger.ReadOnly(name="ontologies_do_not_change", exclude=["by"])]
+
+
+class Invitation(models.Model):
+    """A way in for somebody without an account: one link, used once, into one project. Only its hash is kept."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=10, choices=Role.choices)
+    note = models.CharField(max_length=100, blank=True)  # for whom, in the inviter's words
+    digest = models.CharField(max_length=64, unique=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    accepted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]

@@ -1,6 +1,6 @@
 // Wires the rooms together: which page an address means. The only file that sees them all.
 import "./style.css";
-import { showFailure, showPage, showSignIn } from "@/panels/pages";
+import { showFailure, showInvitation, showPage, showSignIn } from "@/panels/pages";
 import { ApiError, api, signInAddress } from "@/sync/api";
 
 async function start(root: HTMLElement): Promise<void> {
@@ -8,6 +8,11 @@ async function start(root: HTMLElement): Promise<void> {
   const path = location.pathname;
   if (path === "/sign-in") {
     showSignIn(root);
+    return;
+  }
+  if (path === "/invited") {
+    // Behind the #, so that no log of addresses has it.
+    showInvitation(root, location.hash.slice(1));
     return;
   }
   if (!user) {

@@ -41,7 +41,7 @@ export function SignIn(): JSX.Element {
         <button type="submit" class="primary" disabled={isBusy}>
           {isBusy ? "Signing in…" : "Sign in"}
         </button>
-        <p class="dim">Accounts are made by an admin.</p>
+        <p class="dim">Accounts are made by an admin, or with a manager's link.</p>
       </form>
     </main>
   );

@@ -69,6 +69,7 @@ export function Team(props: { project: Project; user: User }): JSX.Element {
           </tbody>
         </table>
       )}
+      {isManager && <Invitations project={project.id} />}
       {isManager && <AuditLog project={project.id} />}
     </section>
   );
@@ -108,6 +109,79 @@ function Invite(props: {
       <p class="dim">
         {ROLES[role].words[0]?.toUpperCase() + ROLES[role].words.slice(1)}: {ROLES[role].may}.
       </p>
+    </form>
+  );
+}
+
+/** Links for people who have no account yet. */
+function Invitations({ project }: { project: number }): JSX.Element {
+  const open = useLoaded(() => api.invitations(project), project);
+  const [role, setRole] = useState<GivenRole>("annotator");
+  const [note, setNote] = useState("");
+  const [link, setLink] = useState("");
+  const [error, setError] = useState("");
+  const act = async (action: () => Promise<unknown>) => {
+    setError("");
+    try {
+      await action();
+    } catch (failure) {
+      setError(wordsFor(failure));
+    }
+    open.reload();
+  };
+  const make = (event: Event) => {
+    event.preventDefault();
+    void act(async () => {
+      const { secret } = await api.invite(project, role, note.trim());
+      setLink(`${location.origin}/invited#${secret}`);
+      setNote("");
+    });
+  };
+  return (
+    <form class="panel stack" onSubmit={make} aria-label="Invite by a link">
+      <h2>Invite somebody without an account</h2>
+      <div class="row fields">
+        <label class="field">
+          For whom, for your own memory
+          <input
+            value={note}
+            maxLength={100}
+            placeholder="ann@example.org"
+            onInput={(event) => setNote(event.currentTarget.value)}
+          />
+        </label>
+        {/* biome-ignore lint/a11y/noLabelWithoutControl: the choice is one, a component of ours */}
+        <label class="field">
+          As
+          <RoleChoice label="Role of the invited" role={role} onChoose={setRole} />
+        </label>
+        <button type="submit">Make a link</button>
+      </div>
+      <Failure words={error} />
+      {link && (
+        <p class="notice" role="status">
+          Send this link; it is shown once, works once, and for two weeks:
+          <br />
+          <code class="secret">{link}</code>
+        </p>
+      )}
+      {open.value?.map(({ id, role, note, expires_at }) => (
+        <div class="row apart" key={id}>
+          <span>
+            {note || "somebody"} <span class="dim">as {ROLES[role].words}</span>
+          </span>
+          <span class="row">
+            <span class="dim">until {new Date(expires_at).toLocaleDateString()}</span>
+            <button
+              type="button"
+              class="quiet"
+              onClick={() => void act(() => api.takeInvitationBack(project, id))}
+            >
+              Take back
+            </button>
+          </span>
+        </div>
+      ))}
     </form>
   );
 }

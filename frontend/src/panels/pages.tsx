@@ -1,5 +1,6 @@
 import { type JSX, render } from "preact";
 import { Account } from "@/panels/Account";
+import { Invited } from "@/panels/Invited";
 import { ProjectPage, type Tab } from "@/panels/ProjectPage";
 import { Projects } from "@/panels/Projects";
 import { SignIn } from "@/panels/SignIn";
@@ -37,6 +38,10 @@ export function showPage(root: HTMLElement, path: string, user: User): void {
 
 export function showSignIn(root: HTMLElement): void {
   render(<SignIn />, root);
+}
+
+export function showInvitation(root: HTMLElement, secret: string): void {
+  render(<Invited secret={secret} />, root);
 }
 
 export function showFailure(root: HTMLElement, words: string): void {

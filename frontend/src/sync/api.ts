@@ -135,6 +135,15 @@ export interface Figures {
   ready_on: string | null;
 }
 
+/** A link that nobody has used yet. */
+export interface Invitation {
+  id: number;
+  role: GivenRole;
+  note: string;
+  by: string | null;
+  expires_at: string;
+}
+
 /** One administrative act. */
 export interface AuditEntry {
   id: number;
@@ -311,6 +320,18 @@ export const api = {
   makeToken: (wish: { name: string; scope: ApiToken["scope"]; days: number }) =>
     post<ApiToken & { token: string }>("/api/tokens", wish),
   takeTokenBack: (id: number) => json<null>("DELETE", `/api/tokens/${id}`),
+
+  invitations: (project: number) => get<Invitation[]>(`/api/projects/${project}/invitations`),
+  invite: (project: number, role: GivenRole, note: string) =>
+    post<Invitation & { secret: string }>(`/api/projects/${project}/invitations`, { role, note }),
+  takeInvitationBack: (project: number, id: number) =>
+    json<null>("DELETE", `/api/projects/${project}/invitations/${id}`),
+  lookAtInvitation: (secret: string) =>
+    post<{ project: string; role: string; by: string | null }>("/api/invitations/look", {
+      secret,
+    }),
+  acceptInvitation: (wish: { secret: string; username: string; name: string; password: string }) =>
+    post<{ project: number }>("/api/invitations/accept", wish),
 
   projects: () => get<Project[]>("/api/projects"),
   makeProject: (name: string) => post<Project>("/api/projects", { name }),

@@ -15,6 +15,7 @@ const PATH = "/api/projects/3/members";
 const open = (answers = {}, role: "manager" | "annotator" = "manager") =>
   showing(<Team project={buildProject({ role })} user={USER} />, {
     [`GET ${PATH}`]: [ANN, ME],
+    "GET /api/projects/3/invitations": [],
     ...answers,
   });
 
@@ -107,4 +108,23 @@ test("a manager reads what was done here, older entries on demand", async () => 
   expect(calls.at(-1)?.path).toBe("/api/projects/3/audit?before=301");
   expect(document.querySelectorAll('[aria-label="Audit log"] tr')).toHaveLength(202);
   expect(shown()).not.toContain("Earlier");
+});
+
+test("a link is made for somebody without an account, and taken back", async () => {
+  const row = { id: 4, role: "annotator", note: "otto", by: "Maria", expires_at: "2026-12-11" };
+  const { calls } = await open({
+    "GET /api/projects/3/invitations": [row],
+    "POST /api/projects/3/invitations": { ...row, secret: "s3cret" },
+    "DELETE /api/projects/3/invitations/4": new Response(null, { status: 204 }),
+  });
+  await enter(document.querySelector('input[placeholder="ann@example.org"]')!, " otto ");
+  await press("Make a link");
+  expect(document.querySelector("code.secret")?.textContent).toMatch(/\/invited#s3cret$/);
+  await press("Take back");
+
+  const sent = calls.filter(({ method }) => method !== "GET");
+  expect(sent.map(({ method, body }) => [method, body ?? null])).toEqual([
+    ["POST", { role: "annotator", note: "otto" }],
+    ["DELETE", null],
+  ]);
 });
