@@ -1,25 +1,13 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
+import { Failure, useActs, useLoaded, Waiting } from "@/panels/Page";
 import type { LabelClass } from "@/protocol/messages";
 import { api, type ClassWish, mayManage, type Project } from "@/sync/api";
 
 /** What is labelled: the project's classes, in the order of lists and of the keys 1 to 9. */
 export function Classes({ project }: { project: Project }): JSX.Element {
   const classes = useLoaded(() => api.classes(project.id), project.id);
-  const [error, setError] = useState("");
-  const act = async (action: Promise<unknown>): Promise<boolean> => {
-    setError("");
-    try {
-      await action;
-      return true;
-    } catch (failure) {
-      setError(wordsFor(failure));
-      return false;
-    } finally {
-      classes.reload();
-    }
-  };
+  const { error, act } = useActs(classes.reload);
   const all = classes.value ?? [];
   const isManager = mayManage(project.role);
   const move = (at: number, by: -1 | 1) => {

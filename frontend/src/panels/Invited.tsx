@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Failure, wordsFor } from "@/panels/Page";
-import { ApiError, api } from "@/sync/api";
+import { api } from "@/sync/api";
 
 type Offer = Awaited<ReturnType<typeof api.lookAtInvitation>>;
 
@@ -33,7 +33,7 @@ export function Invited({ secret }: { secret: string }): JSX.Element {
       });
       location.assign(`/projects/${project}/tasks`);
     } catch (failure) {
-      setError(failure instanceof ApiError ? failure.message : wordsFor(failure));
+      setError(wordsFor(failure));
       setBusy(false);
     }
   };

@@ -81,6 +81,27 @@ export function wordsFor(failure: unknown): string {
   return failure instanceof ApiError ? failure.message : `Unexpected: ${String(failure)}`;
 }
 
+/** What people do on a page, and what went wrong with the last of it; afterwards the page loads anew. */
+export function useActs(reload: () => void): {
+  error: string;
+  act: (action: Promise<unknown>) => Promise<boolean>;
+} {
+  const [error, setError] = useState("");
+  const act = async (action: Promise<unknown>): Promise<boolean> => {
+    setError("");
+    try {
+      await action;
+      return true;
+    } catch (failure) {
+      setError(wordsFor(failure));
+      return false;
+    } finally {
+      reload();
+    }
+  };
+  return { error, act };
+}
+
 /** What stands where a list will be: an error, "Loading", or nothing. */
 export function Waiting(props: { of: Loaded<unknown>; what: string }): JSX.Element | null {
   if (props.of.error) {

@@ -1,11 +1,13 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
+import { Failure, useActs, useLoaded, Waiting } from "@/panels/Page";
 import { SendBack, Skip, Split } from "@/panels/TaskForms";
 import {
   addressOf,
   FAULTS,
+  goToNext,
   isToLabel,
+  mayBeSentBack,
   PRIORITIES,
   TASK_STATES,
   titleOf,
@@ -22,29 +24,16 @@ export function Tasks(props: { project: Project }): JSX.Element {
   const isManager = mayManage(project.role);
   const tasks = useLoaded(() => api.tasks(project.id), project.id);
   const team = useLoaded(async () => (isManager ? api.members(project.id) : []), project.id);
-  const [error, setError] = useState("");
+  const { error, act: done } = useActs(tasks.reload);
   const [note, setNote] = useState("");
   const [filter, setFilter] = useState<Filter>("all");
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
-  const act: Act = async (action) => {
-    setError("");
+  const act: Act = (action) => {
     setNote("");
-    try {
-      await action;
-    } catch (failure) {
-      setError(wordsFor(failure));
-    }
-    tasks.reload();
+    void done(action);
   };
-  const goOn = async (kind: "label" | "review") => {
-    setError("");
-    try {
-      const next = await api.nextTask(project.id, kind);
-      if (next) location.assign(addressOf(next));
-      else setNote(kind === "label" ? "Nothing is left to label." : "Nothing waits for a review.");
-    } catch (failure) {
-      setError(wordsFor(failure));
-    }
+  const goOn = (kind: "label" | "review") => {
+    act(goToNext(project.id, kind).then((why) => setNote(why && `${why}.`)));
   };
   const all = tasks.value ?? [];
   const listed = all.filter(
@@ -442,6 +431,3 @@ function Assignee(props: { task: Task; team: readonly Member[]; act: Act }): JSX
     </select>
   );
 }
-
-const mayBeSentBack = (task: Task): boolean =>
-  task.state === "submitted" || task.state === "accepted";

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { AuditLog } from "@/panels/AuditLog";
-import { Failure, useLoaded, Waiting, wordsFor } from "@/panels/Page";
+import { Failure, useActs, useLoaded, Waiting } from "@/panels/Page";
 import { api, type GivenRole, type Member, mayManage, type Project, type User } from "@/sync/api";
 
 const ROLES: Record<GivenRole, { words: string; may: string }> = {
@@ -18,19 +18,7 @@ const GIVEN = Object.keys(ROLES) as GivenRole[];
 export function Team(props: { project: Project; user: User }): JSX.Element {
   const { project } = props;
   const members = useLoaded(() => api.members(project.id), project.id);
-  const [error, setError] = useState("");
-  const act = async (action: Promise<unknown>): Promise<boolean> => {
-    setError("");
-    try {
-      await action;
-    } catch (failure) {
-      setError(wordsFor(failure));
-      return false;
-    } finally {
-      members.reload();
-    }
-    return true;
-  };
+  const { error, act } = useActs(members.reload);
   const isManager = mayManage(project.role);
   return (
     <section aria-label="Team" class="stack">
@@ -97,11 +85,7 @@ function Invite(props: {
             onInput={(event) => setUsername(event.currentTarget.value)}
           />
         </label>
-        {/* biome-ignore lint/a11y/noLabelWithoutControl: the choice is one, a component of ours */}
-        <label class="field">
-          As
-          <RoleChoice label="Role" role={role} onChoose={setRole} />
-        </label>
+        <RoleField label="Role" role={role} onChoose={setRole} />
         <button type="submit" class="primary" disabled={!username.trim()}>
           Add
         </button>
@@ -119,23 +103,15 @@ function Invitations({ project }: { project: number }): JSX.Element {
   const [role, setRole] = useState<GivenRole>("annotator");
   const [note, setNote] = useState("");
   const [link, setLink] = useState("");
-  const [error, setError] = useState("");
-  const act = async (action: () => Promise<unknown>) => {
-    setError("");
-    try {
-      await action();
-    } catch (failure) {
-      setError(wordsFor(failure));
-    }
-    open.reload();
+  const { error, act } = useActs(open.reload);
+  const invite = async (): Promise<void> => {
+    const { secret } = await api.invite(project, role, note.trim());
+    setLink(`${location.origin}/invited#${secret}`);
+    setNote("");
   };
   const make = (event: Event) => {
     event.preventDefault();
-    void act(async () => {
-      const { secret } = await api.invite(project, role, note.trim());
-      setLink(`${location.origin}/invited#${secret}`);
-      setNote("");
-    });
+    void act(invite());
   };
   return (
     <form class="panel stack" onSubmit={make} aria-label="Invite by a link">
@@ -150,11 +126,7 @@ function Invitations({ project }: { project: number }): JSX.Element {
             onInput={(event) => setNote(event.currentTarget.value)}
           />
         </label>
-        {/* biome-ignore lint/a11y/noLabelWithoutControl: the choice is one, a component of ours */}
-        <label class="field">
-          As
-          <RoleChoice label="Role of the invited" role={role} onChoose={setRole} />
-        </label>
+        <RoleField label="Role of the invited" role={role} onChoose={setRole} />
         <button type="submit">Make a link</button>
       </div>
       <Failure words={error} />
@@ -175,7 +147,7 @@ function Invitations({ project }: { project: number }): JSX.Element {
             <button
               type="button"
               class="quiet"
-              onClick={() => void act(() => api.takeInvitationBack(project, id))}
+              onClick={() => void act(api.takeInvitationBack(project, id))}
             >
               Take back
             </button>
@@ -186,11 +158,22 @@ function Invitations({ project }: { project: number }): JSX.Element {
   );
 }
 
-function RoleChoice(props: {
+interface RoleProps {
   label: string;
   role: GivenRole;
   onChoose: (role: GivenRole) => void;
-}): JSX.Element {
+}
+
+/** The choice of a role in a form. */
+const RoleField = (props: RoleProps): JSX.Element => (
+  // biome-ignore lint/a11y/noLabelWithoutControl: the choice is one, a component of ours
+  <label class="field">
+    As
+    <RoleChoice {...props} />
+  </label>
+);
+
+function RoleChoice(props: RoleProps): JSX.Element {
   return (
     <select
       class="short"

@@ -1,4 +1,4 @@
-import type { Task } from "@/sync/api";
+import { api, type Task } from "@/sync/api";
 
 /** What a task's state is called wherever it is shown, and the badge that it wears. */
 export const TASK_STATES: Record<Task["state"], { words: string; badge: string }> = {
@@ -35,6 +35,18 @@ const LABELLED_ON: readonly Task["state"][] = ["open", "in_progress", "sent_back
 
 /** Whether the task waits for its labeller. */
 export const isToLabel = (task: Task): boolean => LABELLED_ON.includes(task.state);
+
+/** Whether a reviewer may send it back. */
+export const mayBeSentBack = ({ state }: Task): boolean =>
+  state === "submitted" || state === "accepted";
+
+/** Go to what is to be done next; the answer says why nobody went anywhere. */
+export async function goToNext(project: number, kind: "label" | "review"): Promise<string> {
+  const next = await api.nextTask(project, kind);
+  if (!next) return kind === "label" ? "Nothing is left to label" : "Nothing waits for a review";
+  location.assign(addressOf(next));
+  return "";
+}
 
 /** Where a task is worked at. */
 export const addressOf = (task: Task): string =>

@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { FAULTS } from "@/panels/taskStates";
 import type { DeleteMasks, DeleteTrack, Issue, UpdateTrack } from "@/protocol/messages";
 import type { IssueDraft } from "@/store/Issues";
-import { ApiError, api } from "@/sync/api";
+import { api } from "@/sync/api";
+import { attempt } from "./attempt";
 import type { Room } from "./Room";
 import { useNewsOf } from "./watching";
 
@@ -278,11 +279,3 @@ function Reply({ room, issue }: { room: Room; issue: Issue }): JSX.Element {
 const focusOnce = (field: HTMLTextAreaElement | null): void => {
   if (field && !field.value) field.focus();
 };
-
-async function attempt(room: Room, action: () => Promise<void>): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    room.tell(error instanceof ApiError ? error.message : String(error), true);
-  }
-}

@@ -9,7 +9,7 @@ import { Prompts } from "@/store/Prompts";
 import { SceneInfo } from "@/store/SceneInfo";
 import { Selection } from "@/store/Selection";
 import { Timeline } from "@/store/Timeline";
-import { ApiError, api } from "@/sync/api";
+import { api } from "@/sync/api";
 import { sharePresence } from "@/sync/Presence";
 import { newRequestId } from "@/sync/requestId";
 import { type Outcome, SceneConnection } from "@/sync/SceneConnection";
@@ -19,6 +19,7 @@ import { SelectTool } from "@/tools/SelectTool";
 import type { ImageViewport } from "@/viewport/ImageViewport";
 import type { PointerInput, Tool } from "@/viewport/Tool";
 import type { Viewport3D } from "@/viewport/Viewport3D";
+import { attempt } from "./attempt";
 import { keepClass, lastClass } from "./lastClass";
 import { keepLook } from "./look";
 import { extentOf, pointsOfTrack } from "./trackExtent";
@@ -347,12 +348,10 @@ export class Room {
       return;
     }
     if (take && !this.mayEdit()) return;
-    try {
+    await attempt(this, async () => {
       this.issues.put(await api.decideIssue(issue.id, take));
       if (take) this.tell("Done as suggested. Ctrl+Z takes it back.");
-    } catch (error) {
-      this.tell(error instanceof ApiError ? error.message : String(error), true);
-    }
+    });
   }
 
   /** Every pane as it was at the start. */

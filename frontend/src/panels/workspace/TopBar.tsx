@@ -2,8 +2,9 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Bell } from "@/panels/Bell";
 import { SendBack, Skip } from "@/panels/TaskForms";
-import { addressOf, FAULTS, isToLabel, TASK_STATES } from "@/panels/taskStates";
+import { FAULTS, goToNext, isToLabel, mayBeSentBack, TASK_STATES } from "@/panels/taskStates";
 import { ApiError, api, type Task } from "@/sync/api";
+import { attempt } from "./attempt";
 import { GuidelinesButton } from "./GuidelinesButton";
 import type { Room } from "./Room";
 import { useNewsOf } from "./watching";
@@ -67,36 +68,28 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
   }, [first, task?.last_frame]);
   if (!task) return null;
 
-  const move = async (action: () => Promise<Task>): Promise<void> => {
+  const busily = async (action: () => Promise<void>): Promise<void> => {
     setBusy(true);
-    try {
+    await attempt(room, action);
+    setBusy(false);
+  };
+  const move = (action: () => Promise<Task>): Promise<void> =>
+    busily(async () => {
       setTask(await action());
       setAsking(null);
-    } catch (error) {
-      room.tell(error instanceof ApiError ? error.message : String(error), true);
-    } finally {
-      setBusy(false);
-    }
-  };
-  const goOn = async (kind: "label" | "review"): Promise<void> => {
-    setBusy(true);
-    try {
-      const next = await api.nextTask(scene.project, kind);
-      if (next) location.assign(addressOf(next));
-      else room.tell(kind === "label" ? "Nothing is left to label" : "Nothing waits for a review");
-    } catch (error) {
-      room.tell(error instanceof ApiError ? error.message : String(error), true);
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
+  const goOn = (kind: "label" | "review"): Promise<void> =>
+    busily(async () => {
+      const why = await goToNext(scene.project, kind);
+      if (why) room.tell(why);
+    });
   const isArriving = scene.frames.length < scene.expectedFrames;
   const isReviewer = scene.role !== "annotator";
   const { words, badge } = TASK_STATES[task.state];
   const isTheirs = task.assignee !== null && !task.mine;
   const canSubmit = scene.mayEdit && !isTheirs && isToLabel(task);
   const canAccept = isReviewer && task.state === "submitted";
-  const canSendBack = isReviewer && (task.state === "submitted" || task.state === "accepted");
+  const canSendBack = isReviewer && mayBeSentBack(task);
   return (
     <div class="task">
       <span class={`badge ${badge}`}>{words}</span>
