@@ -8,7 +8,8 @@ lost between commit and publish is noticed as a revision gap, at the next news o
 from __future__ import annotations
 
 import logging
-from functools import cache
+from collections.abc import Iterable
+from functools import cache, partial
 
 import redis
 from django.conf import settings
@@ -29,8 +30,14 @@ def valkey() -> redis.Redis:
 
 def publish(scene_id: int, message: ServerMessage) -> None:
     """Tell every browser in the scene, once the current transaction is committed."""
+    publish_to([scene_id], message)
+
+
+def publish_to(scene_ids: Iterable[int], message: ServerMessage) -> None:
+    """The same to every browser in several scenes."""
     data = message.model_dump_json()
-    transaction.on_commit(lambda: _send(scene_id, data), robust=True)
+    for scene_id in scene_ids:
+        transaction.on_commit(partial(_send, scene_id, data), robust=True)
 
 
 def _send(scene_id: int, data: str) -> None:

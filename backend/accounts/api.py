@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from backend.accounts.actions import LONGEST_DAYS, TooManyTokens, create_token, take_back
 from backend.accounts.models import ApiToken, Notification, User
 from backend.accounts.notifications import mark_read
-from backend.accounts.session import InPerson, person
+from backend.accounts.session import InPerson, SignedIn, person
 
 logger = logging.getLogger(__name__)
 MOST_SHOWN = 50
@@ -33,13 +33,6 @@ class Anyone(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return True
-
-
-class Active(BasePermission):
-    """Somebody whose account is open, in person or by a token."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user.is_authenticated and request.user.is_active)
 
 
 class FailedSignIns(SimpleRateThrottle):
@@ -177,7 +170,7 @@ class ReadWish(serializers.Serializer[Any]):
 class Notifications(APIView):
     """What happened to the caller's work, the latest first."""
 
-    permission_classes = [Active]
+    permission_classes = [SignedIn]
 
     @extend_schema(responses=NotificationsAnswer)
     def get(self, request: Request) -> Response:

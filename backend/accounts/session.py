@@ -59,13 +59,20 @@ class BearerToken(BaseAuthentication):
         return "Bearer"
 
 
-class InPerson(BasePermission):
+class SignedIn(BasePermission):
+    """Somebody whose account is open, in person or by a token."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user.is_authenticated and request.user.is_active)
+
+
+class InPerson(SignedIn):
     """Somebody who has signed in; no token will do."""
 
     message = "sign in to do this: a token may not"
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user.is_authenticated and request.user.is_active and not request.auth)
+        return super().has_permission(request, view) and not request.auth
 
 
 def person(request: Request) -> User:

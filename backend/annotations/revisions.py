@@ -1,8 +1,8 @@
 """The frame round every change of labels: one transaction, the next revision, one event.
 
 `changing(...)` locks the scene's document, refuses when it is frozen, finds an operation that was
-applied before, and on leaving refuses what touched frozen frames, stores the edit and publishes what changed. All writes to labels in
-this room happen inside it.
+applied before, and on leaving refuses what touched frozen frames, stores the edit and publishes what
+changed. All writes to labels in this room happen inside it.
 """
 
 from __future__ import annotations

@@ -20,19 +20,13 @@ from backend.accounts.session import person
 from backend.exports.actions import NotExportable, request_export
 from backend.exports.formats import FORMATS
 from backend.exports.models import Archive
-from backend.jobs.api import JobAnswer, job_shown
+from backend.jobs.api import FormatAnswer, JobAnswer, job_shown
 from backend.jobs.models import Kind
 from backend.jobs.queries import visible_jobs
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for
 
 CHUNK_BYTES = 2**20
-
-
-class FormatAnswer(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    title = serializers.CharField()
-    description = serializers.CharField()
 
 
 class Wanted(serializers.Serializer[Any]):

@@ -20,7 +20,7 @@ from backend.accounts.models import User
 from backend.imports import actions, folders, uploads
 from backend.imports.formats import FORMATS
 from backend.imports.models import Upload
-from backend.jobs.api import JobAnswer, job_shown
+from backend.jobs.api import FormatAnswer, JobAnswer, job_shown
 from backend.projects.models import Project
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for, visible_projects
@@ -35,12 +35,6 @@ class ImportSerializer(serializers.Serializer[Any]):
         if ("path" in attrs) == ("upload" in attrs):
             raise ValidationError("name either a path on the server or an upload")
         return attrs
-
-
-class FormatAnswer(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    title = serializers.CharField()
-    description = serializers.CharField()
 
 
 class EntryAnswer(serializers.Serializer[Any]):

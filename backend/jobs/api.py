@@ -31,6 +31,14 @@ ABILITY_FOR = {
 }
 
 
+class FormatAnswer(serializers.Serializer[Any]):
+    """A format that jobs read or write."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+
+
 class JobAnswer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=Kind.choices)

@@ -20,7 +20,7 @@ from backend.projects import actions
 from backend.projects.guidelines import as_html
 from backend.projects.models import Member, Project, Role
 from backend.projects.ontology_api import LabelClassAnswer
-from backend.projects.permissions import Admins, AdminsMake, SignedIn, role_in
+from backend.projects.permissions import GIVEN_ROLES, Admins, AdminsMake, SignedIn, role_in
 from backend.projects.queries import (
     label_class_record,
     members_of,
@@ -60,10 +60,6 @@ class PersonAnswer(serializers.Serializer[Any]):
 class MemberAnswer(serializers.Serializer[Any]):
     user = PersonAnswer()
     role = serializers.ChoiceField(choices=Role.choices)
-
-
-# Nobody is made an admin in a project: admins are so everywhere.
-GIVEN_ROLES = [choice for choice in Role.choices if choice[0] != Role.ADMIN]
 
 
 class RoleWish(serializers.Serializer[Any]):

@@ -53,11 +53,15 @@ def take_back(invitation: Invitation, *, by: User) -> None:
     invitation.delete()
 
 
-def find(secret: str) -> Invitation:
-    """An invitation that can still be accepted. Raises NotInvited."""
-    found = Invitation.objects.select_related("project", "by").filter(
-        digest=digest_of(secret)
-    ).first()  # fmt: skip
+def find(secret: str, *, to_accept: bool = False) -> Invitation:
+    """An invitation that can still be accepted. Raises NotInvited.
+
+    to_accept: locked, so that of two who use a link at once the slower one hears that it was used.
+    """
+    rows = Invitation.objects.select_related("project", "by")
+    if to_accept:
+        rows = rows.select_for_update(of=("self",))
+    found = rows.filter(digest=digest_of(secret)).first()
     if found is None:
         raise NotInvited(
             "this link leads nowhere: it may have been taken back. Ask for another one"
@@ -72,10 +76,7 @@ def find(secret: str) -> Invitation:
 @transaction.atomic
 def accept(secret: str, *, username: str, name: str, password: str) -> tuple[User, Invitation]:
     """Make an account and a member of it. Raises NotInvited and BadAccount."""
-    invitation = find(secret)
-    # Of two who use the same link at once the slower one hears that it was used.
-    Invitation.objects.select_for_update().get(pk=invitation.pk)
-    invitation = find(secret)
+    invitation = find(secret, to_accept=True)
     if User.objects.filter(username__iexact=username).exists():
         raise BadAccount(
             "username", f"there is an account {username!r} already: choose another name"

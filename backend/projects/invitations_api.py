@@ -18,11 +18,8 @@ from backend.accounts.api import Anyone
 from backend.accounts.session import person
 from backend.projects import invitations
 from backend.projects.models import Role
-from backend.projects.permissions import SignedIn
+from backend.projects.permissions import GIVEN_ROLES, SignedIn
 from backend.projects.queries import project_for
-
-# Nobody is made an admin by a link.
-GIVEN_ROLES = [choice for choice in Role.choices if choice[0] != Role.ADMIN]
 
 
 class InvitationAnswer(serializers.Serializer[Any]):

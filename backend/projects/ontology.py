@@ -104,8 +104,8 @@ def _changing(project: Project, by: User, about: str) -> Iterator[list[LabelClas
             project=project, number=last + 1, by=by, classes=[each.model_dump() for each in now]
         )
         audit.note("classes.changed", about, by=by, project=project.pk)
-        for scene in project.scenes.values_list("pk", flat=True):
-            events.publish(scene, messages.ClassesChanged(label_classes=now))
+        scenes = project.scenes.values_list("pk", flat=True)
+        events.publish_to(scenes, messages.ClassesChanged(label_classes=now))
 
 
 def _is_used(label_class: LabelClass) -> bool:

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from backend import statements
 from backend.accounts.models import User
+from backend.accounts.session import SignedIn as SignedIn  # views ask for it here
 from backend.projects.models import Project, Role
 
 # What a role may do in its project: each what the one before may, and more. Admins may do everything
@@ -24,6 +25,9 @@ ABILITIES: dict[str, frozenset[str]] = {
     Role.ADMIN: _MANAGER | {"browse_server"},
 }
 
+
+# What somebody can be made in a project: admins are so everywhere.
+GIVEN_ROLES = [choice for choice in Role.choices if choice[0] != Role.ADMIN]
 
 MEMBER = "SELECT role FROM projects_member WHERE project_id = %s AND user_id = %s"
 
@@ -51,11 +55,6 @@ class Denied(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return False
-
-
-class SignedIn(BasePermission):
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user.is_authenticated and request.user.is_active)
 
 
 class Admins(SignedIn):

@@ -34,7 +34,6 @@ MOVES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "reopen": ((S.SKIPPED,), S.OPEN),
     "give_up": ((S.IN_PROGRESS,), S.OPEN),
 }
-UNTOUCHED = (S.OPEN,)
 
 
 class WrongState(ValueError):
@@ -107,7 +106,6 @@ def accept(task: Task, *, by: User) -> Task:
                 "them, or send the task back"
             )
         task.reviewer = by
-        task.save(update_fields=["reviewer"])
         task.accepted_revision = _freeze(task, by)
         Review.objects.create(
             task=task, reviewer=by, accepted=True, revision=task.accepted_revision
@@ -192,9 +190,13 @@ def shared_out(tasks: Sequence[Task], among: Sequence[User | None]) -> list[User
     return [given[task.pk] for task in tasks]
 
 
+def last_frame(task: Task) -> int:
+    """Where the task ends as the scene is now."""
+    return task.scene.expected_frames - 1 if task.last_frame is None else task.last_frame
+
+
 def frame_count(task: Task) -> int:
-    last = task.scene.expected_frames - 1 if task.last_frame is None else task.last_frame
-    return last - task.first_frame + 1
+    return last_frame(task) - task.first_frame + 1
 
 
 @transaction.atomic
@@ -211,7 +213,7 @@ def split(scene: Scene, *, frames: int, overlap: int = 0, by: User | None = None
         raise WrongState(f"an overlap of {overlap} does not fit parts of {frames} frames")
     parts = parts_of(scene.expected_frames, frames, overlap)
     before = list(Task.objects.select_for_update().filter(scene=scene).order_by("first_frame"))
-    begun = [task for task in before if task.state not in UNTOUCHED]
+    begun = [task for task in before if task.state != S.OPEN]
     if begun:
         raise WrongState(
             f"the task of frames {begun[0].first_frame} and on is {begun[0].get_state_display()}: "
@@ -256,8 +258,7 @@ def _moving(task: Task, move: str, by: User, *, why: str = "", note: str = "") -
     """`task`, read anew and locked, moves when the body has changed what else it changes."""
     before, after = MOVES[move]
     with transaction.atomic():
-        Task.objects.select_for_update().get(pk=task.pk)
-        task.refresh_from_db()
+        task.refresh_from_db(from_queryset=Task.objects.select_for_update())
         if task.state not in before:
             raise WrongState(
                 f"the task is {task.get_state_display()}, so it cannot become {S(after).label}"
@@ -281,7 +282,7 @@ def _freeze(task: Task, by: User) -> int:
         return labels.freeze(task.scene_id, [], whole=why)
     parts = [
         labels.FrozenPart(
-            each.first_frame, each.first_frame + frame_count(each) - 1,
+            each.first_frame, last_frame(each),
             f"accepted by {_name(each.reviewer)}: send that task back to edit them",
         )
         for each in accepted
@@ -292,8 +293,7 @@ def _freeze(task: Task, by: User) -> int:
 def _where(task: Task) -> str:
     if task.first_frame == 0 and task.last_frame is None:
         return task.scene.name
-    last = task.first_frame + frame_count(task) - 1
-    return f"{task.scene.name}, frames {task.first_frame} to {last},"
+    return f"{task.scene.name}, frames {task.first_frame} to {last_frame(task)},"
 
 
 def _address(task: Task) -> str:

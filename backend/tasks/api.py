@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -240,81 +240,62 @@ class Steps(APIView):
         )  # fmt: skip
 
 
-class Start(APIView):
+class _Move(APIView):
+    """One move of a task: who may make it, what it wants to know, and the action that does it."""
+
     permission_classes = [SignedIn]
+    ability = "submit"
+    wants: type[serializers.Serializer[Any]] | None = None
+    does: Callable[..., Task]
 
     @extend_schema(request=None, responses=TaskAnswer)
     def post(self, request: Request, task_id: int) -> Response:
-        task = task_for(request.user, task_id, "submit")
-        return moved(request, task, lambda: actions.start(task, by=person(request)))
+        task = task_for(request.user, task_id, self.ability)
+        told: dict[str, Any] = {}
+        if self.wants is not None:
+            given = self.wants(data=request.data)
+            given.is_valid(raise_exception=True)
+            told = given.validated_data
+        return moved(request, task, lambda: self.does(task, by=person(request), **told))
 
 
-class Submit(APIView):
-    permission_classes = [SignedIn]
-
-    @extend_schema(request=None, responses=TaskAnswer)
-    def post(self, request: Request, task_id: int) -> Response:
-        task = task_for(request.user, task_id, "submit")
-        return moved(request, task, lambda: actions.submit(task, by=person(request)))
+class Start(_Move):
+    does = staticmethod(actions.start)
 
 
-class Skip(APIView):
-    permission_classes = [SignedIn]
-
-    @extend_schema(request=SkipReason, responses=TaskAnswer)
-    def post(self, request: Request, task_id: int) -> Response:
-        task = task_for(request.user, task_id, "submit")
-        given = SkipReason(data=request.data)
-        given.is_valid(raise_exception=True)
-        return moved(
-            request, task, lambda: actions.skip(task, by=person(request), **given.validated_data)
-        )
+class Submit(_Move):
+    does = staticmethod(actions.submit)
 
 
-class GiveUp(APIView):
+@extend_schema_view(post=extend_schema(request=SkipReason, responses=TaskAnswer))
+class Skip(_Move):
+    wants = SkipReason
+    does = staticmethod(actions.skip)
+
+
+class GiveUp(_Move):
     """Back to the queue; what was labelled stays."""
 
-    permission_classes = [SignedIn]
-
-    @extend_schema(request=None, responses=TaskAnswer)
-    def post(self, request: Request, task_id: int) -> Response:
-        task = task_for(request.user, task_id, "submit")
-        return moved(request, task, lambda: actions.give_up(task, by=person(request)))
+    does = staticmethod(actions.give_up)
 
 
-class Reopen(APIView):
+class Reopen(_Move):
     """What was skipped is to be done after all."""
 
-    permission_classes = [SignedIn]
-
-    @extend_schema(request=None, responses=TaskAnswer)
-    def post(self, request: Request, task_id: int) -> Response:
-        task = task_for(request.user, task_id, "assign")
-        return moved(request, task, lambda: actions.reopen(task, by=person(request)))
+    ability = "assign"
+    does = staticmethod(actions.reopen)
 
 
-class Accept(APIView):
-    permission_classes = [SignedIn]
-
-    @extend_schema(request=None, responses=TaskAnswer)
-    def post(self, request: Request, task_id: int) -> Response:
-        task = task_for(request.user, task_id, "review")
-        return moved(request, task, lambda: actions.accept(task, by=person(request)))
+class Accept(_Move):
+    ability = "review"
+    does = staticmethod(actions.accept)
 
 
-class SendBack(APIView):
-    permission_classes = [SignedIn]
-
-    @extend_schema(request=SendBackReason, responses=TaskAnswer)
-    def post(self, request: Request, task_id: int) -> Response:
-        task = task_for(request.user, task_id, "review")
-        given = SendBackReason(data=request.data)
-        given.is_valid(raise_exception=True)
-        return moved(
-            request,
-            task,
-            lambda: actions.send_back(task, by=person(request), **given.validated_data),
-        )
+@extend_schema_view(post=extend_schema(request=SendBackReason, responses=TaskAnswer))
+class SendBack(_Move):
+    ability = "review"
+    wants = SendBackReason
+    does = staticmethod(actions.send_back)
 
 
 class Split(APIView):
@@ -362,7 +343,7 @@ def task_json(request: Request, task: Any) -> dict[str, Any]:
         "scene": task.scene_id,
         "scene_name": task.scene.name,
         "first_frame": task.first_frame,
-        "last_frame": task.first_frame + actions.frame_count(task) - 1,
+        "last_frame": actions.last_frame(task),
         "is_part": task.is_part,
         "state": task.state,
         "state_at": task.state_at,
