@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +28,15 @@ def own_folders(settings, tmp_path: Path) -> Path:
 def quick_passwords(settings) -> None:
     """Hashing that is slow on purpose would be most of the tests' time."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def one_connection() -> Iterator[None]:
+    """Requests to the server as a WSGI application run on the test's own connection, which a finished one
+    would close.
+    """
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)

@@ -6,9 +6,8 @@ from collections import Counter
 
 import pytest
 import schemathesis
-from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections, transaction
+from django.db import transaction
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -19,15 +18,6 @@ __all__ = ["world"]
 SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True))
 LEAVE_OUT = {"/api/session"}  # what it does belongs to a browser
 TRIES = 12  # of each operation
-
-
-@pytest.fixture
-def one_connection():
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 attempts = settings(

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inference.datasets import READERS
-from tests.browser.platform import Platform, chromium, platform, sign_in, until
-from tests.browser.window import Places, Window, demo_places
+from tests.browser.platform import Platform, sign_in, until
+from tests.browser.window import Places, Window
 
 pytestmark = pytest.mark.browser
 
 FRAMES = 6
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with platform(tmp_path_factory.mktemp("platform") / "data", frames=FRAMES) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def places() -> Places:
-    return demo_places(FRAMES)
 
 
 def on_tasks(browser: Any, running: Platform, username: str) -> Any:

@@ -11,31 +11,14 @@ import numpy as np
 import pytest
 
 from inference.datasets import READERS
-from tests.browser.platform import Platform, chromium, platform, sign_in, until
-from tests.browser.window import Places, Window, demo_places
+from tests.browser.platform import Platform, sign_in, until
+from tests.browser.window import Places, Window
 
 pytestmark = pytest.mark.browser
 
 FRAMES = 8
 DEMO = 1  # the demo drive's scene
 PAINTED = 8  # of 255: how much a mask changes the mean colour of a patch, at least
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with platform(tmp_path_factory.mktemp("platform") / "data", frames=FRAMES) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def places() -> Places:
-    return demo_places(FRAMES)
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
 
 import masklet.client
 from backend.accounts.actions import create_token
@@ -31,19 +29,10 @@ from tests.builders import build_project, build_scene, build_stored_scene, build
 URL = "http://testserver"
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.usefixtures("one_connection"),
     # Downloads are asynchronous in the server; here they are not.
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_connection():
-    """Requests run on the test's own connection, which a finished one would close."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from backend.annotations.errors import InvalidEdit
 from backend.annotations.models import Track
 from backend.projects.guidelines import as_html
 from backend.projects.models import Role
-from tests.backend.tasks.test_planning import edit
+from backend.protocol import messages
+from tests.backend.exports.labelling import edit
 from tests.builders import build_project, build_stored_scene, build_user, client_of
 
 
@@ -67,7 +68,7 @@ def test_a_class_is_added_changed_ordered_and_every_version_is_kept(mia, project
 def test_what_has_objects_is_archived_not_removed_and_stays_what_it_is(mia, project, path):
     scene = build_stored_scene(project, frames=1)
     car = number(project, "car")
-    edit(scene, mia, do="create", label_class=car)
+    edit(scene, messages.CreateTrack(label_class=car), by=mia)
     client = client_of(mia)
 
     refused = client.delete(f"{path}/{car}")
@@ -78,7 +79,7 @@ def test_what_has_objects_is_archived_not_removed_and_stays_what_it_is(mia, proj
 
     assert Track.objects.get().label_class_id == car
     with pytest.raises(InvalidEdit, match="car is archived"):
-        edit(scene, mia, do="create", label_class=car)
+        edit(scene, messages.CreateTrack(label_class=car), by=mia)
     assert client.delete(f"{path}/{number(project, 'animal')}").status_code == 204
     assert not project.label_classes.filter(name="animal").exists()
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, date, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
-from backend.annotations import actions as labels
 from backend.annotations.models import Edit, Source, Track
 from backend.jobs.models import Job, Kind, State
 from backend.projects.models import Role
@@ -18,7 +16,7 @@ from backend.protocol import messages
 from backend.tasks import actions
 from backend.tasks.figures import at_work, figures_of
 from backend.tasks.models import Review, Step, Task
-from tests.backend.tasks.test_planning import edit
+from tests.backend.exports.labelling import edit
 from tests.builders import build_project, build_scene, build_stored_scene, build_user, client_of
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -94,8 +92,8 @@ def test_clicks_objects_work_and_waiting_are_each_person_s_own(project, ann, rit
     scene = build_stored_scene(project, build_scene(2))
     car = project.label_classes.get(name="car").pk
     for who in (ann, ann, rita):
-        edit(scene, who, do="create", label_class=car)
-    edit(scene, ann, do="update", track=1, name="the red one")
+        edit(scene, messages.CreateTrack(label_class=car), by=who)
+    edit(scene, messages.UpdateTrack(track=1, name="the red one"), by=ann)
     began = timezone.now() - timedelta(hours=1)
     rows = [
         Edit(document_id=scene.pk, revision=100 + k, operation_id=f"{k:032x}", group=f"{k:032x}", by=ann,
@@ -123,12 +121,10 @@ def test_what_the_engine_found_is_corrected_when_somebody_has_touched_it(project
     scene = build_stored_scene(project, build_scene(2))
     car = project.label_classes.get(name="car").pk
     for _ in range(5):
-        wish = messages.CreateTrack(label_class=car)
-        edit_as_engine = messages.Edit(operation_id=str(uuid4()), tool="engine", change=wish)
-        labels.apply_edit(scene.pk, edit_as_engine, by=ann)
+        edit(scene, messages.CreateTrack(label_class=car), by=ann, tool="engine")
     Track.objects.update(source=Source.ENGINE)
-    edit(scene, ann, do="update", track=2, name="the red one")
-    edit(scene, ann, do="delete", track=3)
+    edit(scene, messages.UpdateTrack(track=2, name="the red one"), by=ann)
+    edit(scene, messages.DeleteTrack(track=3), by=ann)
     Track.objects.filter(number=5).update(deleted_revision=6)  # put aside by a rerun
     task = scene.tasks.get()
     assert figures_of(project, now=timezone.now()).prelabels == 0  # nothing is accepted yet

@@ -9,9 +9,10 @@ import pytest
 from backend import events
 from backend.annotations.models import Document, Edit, Track
 from backend.projects.models import Role
+from backend.protocol import messages
 from backend.tasks import actions, issues
 from backend.tasks.models import Comment, Issue
-from tests.backend.tasks.test_planning import edit
+from tests.backend.exports.labelling import edit
 from tests.builders import build_project, build_scene, build_stored_scene, build_user, client_of
 
 
@@ -55,7 +56,11 @@ def raised(scene, who, **wish):
 def test_an_issue_is_pinned_talked_about_and_resolved(
     scene, ann, rita, sent, django_capture_on_commit_callbacks
 ):
-    edit(scene, ann, do="create", label_class=scene.project.label_classes.get(name="car").pk)
+    edit(
+        scene,
+        messages.CreateTrack(label_class=scene.project.label_classes.get(name="car").pk),
+        by=ann,
+    )
     top = numbers(scene)["TOP"]
     with django_capture_on_commit_callbacks(execute=True):
         answer = raised(
@@ -102,7 +107,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(scene, rita, wish, status,
 
 def suggested(scene, ann, rita, **suggestion):
     classes = scene.project.label_classes
-    edit(scene, ann, do="create", label_class=classes.get(name="car").pk)
+    edit(scene, messages.CreateTrack(label_class=classes.get(name="car").pk), by=ann)
     wish = {
         "kind": "update_track", "track": 1, "label_class": classes.get(name="bus").pk, **suggestion,
     }  # fmt: skip
@@ -125,7 +130,7 @@ def test_a_suggestion_is_taken_over_as_the_labeller_s_own_edit_once(scene, ann, 
     again = client_of(ann).post(path, {"take": True}, format="json")
     assert again.status_code == 409
     assert "taken already" in again.json()["detail"]
-    edit(scene, ann, do="undo")  # it is an edit like any other
+    edit(scene, messages.UndoLast(), by=ann)  # it is an edit like any other
     assert Track.objects.get().label_class.name == "car"
 
 
@@ -138,7 +143,7 @@ def test_a_suggestion_is_declined_or_has_become_impossible(scene, ann, rita):
     second = raised(
         scene, rita, track=1, suggestion={"kind": "delete_track", "track": 1}
     ).json()  # fmt: skip
-    edit(scene, ann, do="delete", track=1)
+    edit(scene, messages.DeleteTrack(track=1), by=ann)
     answer = client_of(ann).post(
         f"/api/issues/{second['id']}/suggestion", {"take": True}, format="json"
     )

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from itertools import pairwise
-from uuid import uuid4
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.annotations import actions as labels
 from backend.annotations.errors import Frozen
 from backend.annotations.models import Document, Mask
 from backend.projects.models import Role
 from backend.protocol import messages
 from backend.tasks import actions
 from backend.tasks.queries import accepted_revision, unaccepted
-from inference.masks import encode_runs
-from tests.builders import build_project, build_scene, build_stored_scene, build_user, client_of
+from tests.backend.exports.labelling import edit, points, put
+from tests.builders import (
+    CAR_POINTS,
+    build_project,
+    build_scene,
+    build_stored_scene,
+    build_user,
+    client_of,
+)
 
 
 @given(count=st.integers(1, 400), frames=st.integers(1, 100), data=st.data())
@@ -108,69 +111,60 @@ def test_many_change_together_or_not_at_all(scene, mia):
     assert scene.tasks.get().priority == 1
 
 
-def edit(scene, who, **change):
-    kind = {
-        "create": messages.CreateTrack, "put": messages.PutMask, "delete": messages.DeleteTrack,
-        "update": messages.UpdateTrack, "undo": messages.UndoLast,
-    }[change.pop("do")]  # fmt: skip
-    wish = messages.Edit(operation_id=str(uuid4()), tool="test", change=kind(**change))
-    return labels.apply_edit(scene.pk, wish, by=who)
-
-
 def test_an_accepted_part_is_frozen_and_the_other_is_not(scene, mia):
     first, second = actions.split(scene, frames=6)
     car = scene.project.label_classes.get(name="car").pk
     bus = scene.project.label_classes.get(name="bus").pk
     frames = scene.frames.order_by("index")
     number = scene.sensors.get(name="TOP").number
-    inside = np.zeros(300, bool)
-    inside[:40] = True
-    runs = base64.b64encode(encode_runs(inside)).decode()
+    car_points = points(CAR_POINTS)
     assert frames.count() == 12
     for _ in range(2):
-        edit(scene, mia, do="create", label_class=car)
-    edit(scene, mia, do="put", track=1, frame=2, sensor=number, runs=runs)
-    edit(scene, mia, do="put", track=2, frame=8, sensor=number, runs=runs)
+        edit(scene, messages.CreateTrack(label_class=car), by=mia)
+    put(scene, 1, 2, number, car_points, by=mia)
+    put(scene, 2, 8, number, car_points, by=mia)
     actions.submit(first, by=mia)
     actions.accept(first, by=mia)
 
     refused = (
-        {"do": "put", "track": 1, "frame": 2, "sensor": number, "runs": runs},
-        {"do": "delete", "track": 1},
-        {"do": "update", "track": 1, "label_class": bus},
-        {"do": "update", "track": 1, "draw_order": 9},
+        messages.DeleteMasks(track=1, first_frame=2, last_frame=2),
+        messages.DeleteTrack(track=1),
+        messages.UpdateTrack(track=1, label_class=bus),
+        messages.UpdateTrack(track=1, draw_order=9),
     )
     before = Document.objects.get(pk=scene.pk).revision
     for change in refused:
         with pytest.raises(Frozen, match="frames 0 to 5 are accepted by mia"):
-            edit(scene, mia, **dict(change))
+            edit(scene, change, by=mia)
+    with pytest.raises(Frozen, match="frames 0 to 5 are accepted by mia"):
+        put(scene, 1, 2, number, car_points, by=mia)
     assert Document.objects.get(pk=scene.pk).revision == before
     assert Mask.objects.filter(track__number=1, until_revision=None).count() == 1
-    edit(scene, mia, do="put", track=1, frame=7, sensor=number, runs=runs)
-    edit(scene, mia, do="update", track=2, label_class=bus)
+    put(scene, 1, 7, number, car_points, by=mia)
+    edit(scene, messages.UpdateTrack(track=2, label_class=bus), by=mia)
     assert accepted_revision(scene.pk) is None
     assert unaccepted([scene]) == [scene]
 
     actions.submit(second, by=mia)
     actions.accept(second, by=mia)
     with pytest.raises(Frozen, match="accepted by mia"):
-        edit(scene, mia, do="create", label_class=car)
+        edit(scene, messages.CreateTrack(label_class=car), by=mia)
     assert accepted_revision(scene.pk) == Document.objects.get(pk=scene.pk).revision
     assert unaccepted([scene]) == []
 
     actions.send_back(first, by=mia, reason="look again")
-    edit(scene, mia, do="put", track=1, frame=3, sensor=number, runs=runs)
+    put(scene, 1, 3, number, car_points, by=mia)
     with pytest.raises(Frozen, match="frames 6 to 11"):
-        edit(scene, mia, do="put", track=1, frame=8, sensor=number, runs=runs)
+        put(scene, 1, 8, number, car_points, by=mia)
 
 
 def test_an_undo_does_not_reach_into_what_was_accepted(scene, mia):
     first, _ = actions.split(scene, frames=6)
     car = scene.project.label_classes.get(name="car").pk
-    edit(scene, mia, do="create", label_class=car)
+    edit(scene, messages.CreateTrack(label_class=car), by=mia)
     actions.submit(first, by=mia)
     actions.accept(first, by=mia)
 
-    edit(scene, mia, do="undo")  # a track without masks is in no frame yet
+    edit(scene, messages.UndoLast(), by=mia)  # a track without masks is in no frame yet
 
     assert Document.objects.get(pk=scene.pk).tracks.get().deleted_revision is not None
