@@ -14,5 +14,6 @@ app.conf.imports = [
     "backend.predictions.tasks",
     "backend.imports.tasks",
     "backend.exports.tasks",
+    "backend.quality.tasks",
 ]
 app.conf.task_default_queue = "io"

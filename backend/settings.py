@@ -112,6 +112,7 @@ LOCAL_APPS = [
     "predictions",
     "imports",
     "exports",
+    "quality",
 ]
 INSTALLED_APPS = [
     "django.contrib.admin",

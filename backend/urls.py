@@ -18,6 +18,7 @@ from backend.projects import api as projects
 from backend.projects import invitations_api as invitations
 from backend.projects import ontology_api as ontology
 from backend.projects.permissions import SignedIn
+from backend.quality import api as quality
 from backend.scenes import api as scenes
 from backend.tasks import api as tasks
 from backend.tasks import figures_api as figures
@@ -77,6 +78,10 @@ urlpatterns = [
     path("api/issues/<int:issue_id>", issues.OneIssue.as_view()),
     path("api/issues/<int:issue_id>/comments", issues.Comments.as_view()),
     path("api/issues/<int:issue_id>/suggestion", issues.SuggestionOf.as_view()),
+    path("api/tasks/<int:task_id>/copies", quality.Copies.as_view()),
+    path("api/scenes/<int:scene_id>/adopt", quality.Adopt.as_view()),
+    path("api/projects/<int:project_id>/quality", quality.ProjectQuality.as_view()),
+    path("api/comparisons/<int:comparison_id>", quality.OneComparison.as_view()),
     path("api/tasks/<int:task_id>/steps", tasks.Steps.as_view()),
     path("api/tasks/<int:task_id>/start", tasks.Start.as_view()),
     path("api/tasks/<int:task_id>/skip", tasks.Skip.as_view()),

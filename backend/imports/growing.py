@@ -37,7 +37,7 @@ def grow_scene(
     total = len(source.frames)
     seconds = Stopwatch(job.checkpoint.get("seconds", 0.0))
     scene = Scene.objects.filter(
-        project=job.project, source_format=source_format, source_name=source.name
+        project=job.project, source_format=source_format, source_name=source.name, original=None
     ).first()
     if scene is not None:
         scenes.set_growth(scene, state=Scene.State.ARRIVING, expected_frames=total)

@@ -84,7 +84,7 @@ def import_scene(
 
 def _imported_before(job: Job, source: sensed.Scene, source_format: str) -> Report | None:
     scene = Scene.objects.filter(
-        project=job.project, source_format=source_format, source_name=source.name
+        project=job.project, source_format=source_format, source_name=source.name, original=None
     ).first()
     if scene is None:
         return None

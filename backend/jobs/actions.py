@@ -36,6 +36,7 @@ TASKS: dict[str, tuple[str, str]] = {
     Kind.DEMO: ("backend.imports.tasks.run_demo", "io"),
     Kind.EXPORT: ("backend.exports.tasks.run_export", "io"),
     Kind.ENGINE: ("backend.predictions.prelabelling.run_engine", "engine"),
+    Kind.COMPARE: ("backend.quality.tasks.run_comparison", "io"),
 }
 
 
@@ -55,10 +56,12 @@ def request_job(
     label: str = "",
     parameters: dict[str, Any] | None = None,
     scene_id: int | None = None,
+    is_asked_for: bool = True,
 ) -> Job:
-    """Store a job and ring for it when the transaction commits."""
+    """Store a job and ring for it when the transaction commits. is_asked_for: somebody's act, not housekeeping."""
     job = store_job(kind, project.pk, by=by, label=label, parameters=parameters, scene_id=scene_id)
-    audit.note(f"{kind}.requested", label or f"scene {scene_id}", by=by, project=project.pk)
+    if is_asked_for:
+        audit.note(f"{kind}.requested", label or f"scene {scene_id}", by=by, project=project.pk)
     # Robust: a bell that cannot be rung now is rung later, the request has succeeded.
     transaction.on_commit(lambda: ring(job), robust=True)
     return job

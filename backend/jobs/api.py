@@ -26,6 +26,7 @@ ABILITY_FOR = {
     Kind.DEMO: "import",
     Kind.EXPORT: "export",
     Kind.ENGINE: "import",
+    Kind.COMPARE: "assign",
     Kind.CLICK: "label",
     Kind.PROPAGATE: "label",
 }

@@ -11,6 +11,7 @@ class Kind(models.TextChoices):
     EXPORT = "export"
     DEMO = "demo"
     ENGINE = "engine"
+    COMPARE = "compare"
 
 
 class State(models.TextChoices):

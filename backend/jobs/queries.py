@@ -7,13 +7,20 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from backend.accounts.models import User
-from backend.jobs.models import ENDED, Job, State
+from backend.jobs.models import ENDED, Job, Kind, State
+from backend.projects.models import Member
+from backend.projects.permissions import roles_that_may
 from backend.projects.queries import visible_projects
 from backend.protocol import records
 
 
 def visible_jobs(user: User | AnonymousUser) -> QuerySet[Job]:
-    return Job.objects.filter(project__in=visible_projects(user))
+    """Comparisons of people's labels are seen by those who plan their work."""
+    jobs = Job.objects.filter(project__in=visible_projects(user))
+    if user.is_superuser:
+        return jobs
+    planned = Member.objects.filter(user=user.pk, role__in=roles_that_may("assign"))
+    return jobs.filter(~Q(kind=Kind.COMPARE) | Q(project__in=planned.values("project")))
 
 
 def unheard_jobs(kinds: list[str]) -> QuerySet[Job]:

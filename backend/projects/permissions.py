@@ -45,6 +45,10 @@ def role_of(user: User | AnonymousUser, member_role: str | None) -> str | None:
     return str(Role.ADMIN) if user.is_superuser else member_role
 
 
+def roles_that_may(ability: str) -> list[str]:
+    return [role for role, abilities in ABILITIES.items() if ability in abilities]
+
+
 def may(user: User | AnonymousUser, ability: str, project: Project) -> bool:
     role = role_in(user, project.pk)
     return role is not None and ability in ABILITIES[role]

@@ -51,7 +51,7 @@ def members_of(project: Project) -> QuerySet[Member]:
 def with_counts(projects: QuerySet[Project]) -> QuerySet[Project]:
     """`scene_count`, and `open_task_count`: tasks that wait for a labeller."""
     return projects.annotate(
-        scene_count=Count("scenes", distinct=True),
+        scene_count=Count("scenes", filter=Q(scenes__original=None), distinct=True),
         open_task_count=Count(
             "scenes__tasks",
             filter=Q(scenes__tasks__state__in=("open", "in_progress", "sent_back")),

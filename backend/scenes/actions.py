@@ -120,6 +120,33 @@ def set_growth(scene: Scene, *, state: str, expected_frames: int) -> None:
 
 
 @transaction.atomic
+def copy_scene(original: Scene, *, first_frame: int, last_frame: int) -> Scene:
+    """A blind copy of some frames, the last one included, under the same name; no bytes are copied."""
+    copy = Scene.objects.get(pk=original.pk)
+    copy.pk = None
+    copy._state.adding = True
+    copy.original, copy.copied_from = original, first_frame
+    copy.expected_frames = last_frame - first_frame + 1
+    copy.save()
+    for sensor in original.sensors.select_related("calibration"):
+        calibration = sensor.calibration
+        sensor.pk, sensor._state.adding, sensor.scene = None, True, copy
+        sensor.save()
+        calibration.pk, calibration._state.adding, calibration.sensor = None, True, sensor
+        calibration.save()
+    sensors = {sensor.number: sensor for sensor in copy.sensors.all()}
+    for frame in original.frames.filter(index__range=(first_frame, last_frame)):
+        readings = list(frame.readings.select_related("sensor"))
+        frame.pk, frame._state.adding, frame.scene = None, True, copy
+        frame.index -= first_frame
+        frame.save()
+        for reading in readings:
+            reading.pk, reading._state.adding, reading.frame = None, True, frame
+            reading.sensor = sensors[reading.sensor.number]
+        Reading.objects.bulk_create(readings)
+    return copy
+
+
 @transaction.atomic
 def delete_scene(scene: Scene, *, by: User | None = None) -> None:
     """Delete a scene with its labels and their history; prune_storage removes the bytes.

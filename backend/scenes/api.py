@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backend.accounts.session import person
-from backend.projects.permissions import SignedIn
+from backend.projects.permissions import SignedIn, may
 from backend.projects.queries import project_for
 from backend.scenes import actions, storage
 from backend.scenes.queries import preview_reading, visible_scenes, with_counts
@@ -22,8 +22,11 @@ class ProjectScenes(APIView):
     permission_classes = [SignedIn]
 
     def get(self, request: Request, project_id: int) -> Response:
+        """Blind copies stand here only for whoever labels them, to whom they are scenes like others."""
         project = project_for(request.user, project_id, "view")
         scenes = with_counts(visible_scenes(request.user).filter(project=project))
+        if may(request.user, "review", project):
+            scenes = scenes.filter(original=None)
         return Response([scene_shown(scene) for scene in scenes.order_by("-imported_at", "-id")])
 
 

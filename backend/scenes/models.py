@@ -29,11 +29,17 @@ class Scene(models.Model):
     facts = models.JSONField(default=dict)
     import_report = models.JSONField(default=dict)
     imported_at = models.DateTimeField(auto_now_add=True)
+    # A blind copy: the same readings, for labels of somebody who does not see the original's. Its
+    # frame 0 is the original's `copied_from`.
+    original = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="copies")
+    copied_from = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["project", "source_format", "source_name"], name="a_recording_comes_once"
+                fields=["project", "source_format", "source_name"],
+                condition=models.Q(original=None),
+                name="a_recording_comes_once",
             )
         ]
 

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from backend import statements
 from backend.accounts.models import User
+from backend.projects.models import Member
+from backend.projects.permissions import roles_that_may
 from backend.projects.queries import visible_projects
 from backend.protocol import records
 from backend.scenes import storage, sweep_codec
@@ -23,7 +25,15 @@ INTRINSICS = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
 
 
 def visible_scenes(user: User | AnonymousUser) -> QuerySet[Scene]:
-    return Scene.objects.filter(project__in=visible_projects(user))
+    """Blind copies, and what was copied, are seen by those who review, and by whose task it is."""
+    scenes = Scene.objects.filter(project__in=visible_projects(user))
+    if user.is_superuser:
+        return scenes
+    reviewed = Member.objects.filter(user=user.pk, role__in=roles_that_may("review"))
+    # Tasks live in a higher room: their table is asked through the relation's name.
+    mine = Exists(Scene.objects.filter(pk=OuterRef("pk"), tasks__assignee=user.pk))
+    is_plain = Q(original=None) & ~Exists(Scene.objects.filter(original=OuterRef("pk")))
+    return scenes.filter(is_plain | Q(project__in=reviewed.values("project")) | mine)
 
 
 class NoSuchScene(LookupError):
@@ -32,7 +42,7 @@ class NoSuchScene(LookupError):
 
 def scene_named(text: str) -> Scene:
     """The scene of that id, or of that name when it is the only one, for commands. Raises NoSuchScene."""
-    found = list(Scene.objects.select_related("project").filter(name=text)[:2])
+    found = list(Scene.objects.select_related("project").filter(name=text, original=None)[:2])
     if text.isdecimal() and not found:
         found = list(Scene.objects.select_related("project").filter(pk=int(text)))
     if len(found) == 1:

@@ -22,6 +22,7 @@ from backend.annotations import actions as labels
 from backend.scenes.models import Scene
 from backend.tasks.models import Review, Step, Task
 from backend.tasks.queries import open_issues
+from backend.tasks.signals import moved
 
 S, Kind = Task.State, Notification.Kind
 # By move: from which states, to which.
@@ -267,7 +268,8 @@ def _moving(task: Task, move: str, by: User, *, why: str = "", note: str = "") -
         task.state, task.state_at = after, timezone.now()
         yield
         task.save()
-        Step.objects.create(task=task, by=by, before=was, after=after, why=why, note=note)
+        step = Step.objects.create(task=task, by=by, before=was, after=after, why=why, note=note)
+        moved.send(Task, task=task, step=step)
 
 
 def _freeze(task: Task, by: User) -> int:

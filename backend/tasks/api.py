@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from backend.accounts.models import User
 from backend.accounts.session import person
 from backend.projects.models import Project
-from backend.projects.permissions import SignedIn
+from backend.projects.permissions import SignedIn, may
 from backend.projects.queries import members_of, project_for
 from backend.scenes.queries import visible_scenes
 from backend.tasks import actions
@@ -55,6 +55,9 @@ class TaskAnswer(serializers.Serializer[Any]):
     )
     faults = serializers.ListField(
         child=serializers.CharField(), help_text="kinds of what was wrong"
+    )
+    copy_of = serializers.IntegerField(
+        allow_null=True, help_text="the scene that it is a blind copy of; told to reviewers alone"
     )
 
 
@@ -123,7 +126,7 @@ class TaskList(APIView):
     )
     def get(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "view")
-        tasks = tasks_of(project)
+        tasks = tasks_of(project).filter(scene__in=visible_scenes(request.user))
         states = request.query_params.getlist("state")
         if states:
             tasks = tasks.filter(state__in=states)
@@ -133,7 +136,7 @@ class TaskList(APIView):
                 tasks = tasks.filter(assignee=None)
             elif wanted is not None:
                 tasks = tasks.filter(**{name: _number(name, wanted, person(request))})
-        return Response([task_json(request, task) for task in tasks])
+        return Response(tasks_json(request, project, tasks))
 
     @extend_schema(request=BulkWish, responses=TaskAnswer(many=True))
     def patch(self, request: Request, project_id: int) -> Response:
@@ -149,10 +152,10 @@ class TaskList(APIView):
             raise serializers.ValidationError(
                 {"tasks": [f"{project.name} has no task {min(missing)}"]}
             )
-        assignees = [_member(project, who) for who in wanted.get("assignees", [])]
+        assignees = [member_of(project, who) for who in wanted.get("assignees", [])]
         me = person(request)
         with_conflicts(lambda: actions.plan(found, by=me, assignees=assignees, **_planned(wanted)))
-        return Response([task_json(request, t) for t in tasks_of(project).filter(pk__in=numbers)])
+        return Response(tasks_json(request, project, tasks_of(project).filter(pk__in=numbers)))
 
 
 def _number(name: str, given: str, me: User) -> int:
@@ -169,7 +172,7 @@ def _planned(wanted: dict[str, Any]) -> dict[str, Any]:
     return {"priority": wanted.get("priority"), "due": wanted.get("due"), "drop_due": drop}
 
 
-def _member(project: Project, user_id: int | None) -> User | None:
+def member_of(project: Project, user_id: int | None) -> User | None:
     if user_id is None:
         return None
     member = members_of(project).filter(user=user_id).first()
@@ -210,7 +213,7 @@ class OneTask(APIView):
         if not wanted:
             raise serializers.ValidationError("say what to change: assignee, priority or due")
         assignees = (
-            [_member(task.scene.project, wanted["assignee"])] if "assignee" in wanted else []
+            [member_of(task.scene.project, wanted["assignee"])] if "assignee" in wanted else []
         )
         return moved(
             request,
@@ -312,7 +315,7 @@ class Split(APIView):
         me = person(request)
         with_conflicts(lambda: actions.split(scene, by=me, **wish.validated_data))
         tasks = tasks_of(scene.project).filter(scene=scene)
-        return Response([task_json(request, task) for task in tasks])
+        return Response(tasks_json(request, scene.project, tasks))
 
 
 def with_conflicts(action: Callable[[], object]) -> None:
@@ -328,11 +331,16 @@ def moved(request: Request, task: Task, action: Callable[[], object]) -> Respons
 
 
 def answer(request: Request, task: Task) -> dict[str, Any]:
-    return task_json(request, detailed(Task.objects.all()).get(pk=task.pk))
+    return tasks_json(request, task.scene.project, detailed(Task.objects.filter(pk=task.pk)))[0]
 
 
-def task_json(request: Request, task: Any) -> dict[str, Any]:
-    """task: a row of `detailed`."""
+def tasks_json(request: Request, project: Project, tasks: Iterable[Task]) -> list[dict[str, Any]]:
+    """tasks: rows of `detailed`, of one project."""
+    knows_copies = may(request.user, "review", project)
+    return [_task_json(request, task, knows_copies) for task in tasks]
+
+
+def _task_json(request: Request, task: Any, knows_copies: bool) -> dict[str, Any]:
     is_back = task.state == Task.State.SENT_BACK
     reason = task.reason or "" if is_back else ""
     if task.state == Task.State.SKIPPED and task.skipped_why:
@@ -354,6 +362,7 @@ def task_json(request: Request, task: Any) -> dict[str, Any]:
         "mine": task.assignee_id is not None and task.assignee_id == request.user.pk,
         "reason": reason,
         "faults": task.faults or [] if is_back else [],
+        "copy_of": task.scene.original_id if knows_copies else None,
     }
 
 

@@ -75,10 +75,12 @@ def figures_of(project: Project, *, now: datetime, days: int = 30) -> Figures:
     tasks = list(Task.objects.filter(scene__project=project).select_related("scene"))
     by_id = {task.pk: task for task in tasks}
     states, frames = Counter[str](), Counter[str]()
-    for task in tasks:
+    # Blind copies are work of their people, but no progress.
+    counted = {task.pk: task for task in tasks if task.scene.original_id is None}
+    for task in counted.values():
         states[task.state] += 1
         frames[task.state] += frame_count(task)
-    accepted = _accepted_by_day(by_id, now, days)
+    accepted = _accepted_by_day(counted, now, days)
     prelabels, corrected = _corrections(project)
     return Figures(
         tasks=dict(states),
@@ -88,7 +90,7 @@ def figures_of(project: Project, *, now: datetime, days: int = 30) -> Figures:
         prelabels=prelabels,
         corrected=corrected,
         faults=_faults(by_id, since),
-        ready_on=_forecast(frames, _accepted_by_day(by_id, now, FORECAST_DAYS), now.date()),
+        ready_on=_forecast(frames, _accepted_by_day(counted, now, FORECAST_DAYS), now.date()),
         since=since,
         until=now.date(),
     )

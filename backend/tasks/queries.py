@@ -10,7 +10,6 @@ from django.shortcuts import get_object_or_404
 from backend.accounts.models import User
 from backend.projects.models import LabelClass, Project
 from backend.projects.permissions import may
-from backend.projects.queries import visible_projects
 from backend.protocol import records
 from backend.scenes.models import Scene
 from backend.scenes.queries import visible_scenes
@@ -18,7 +17,7 @@ from backend.tasks.models import Issue, Review, Step, Task
 
 
 def visible_tasks(user: User | AnonymousUser) -> QuerySet[Task]:
-    return Task.objects.filter(scene__project__in=visible_projects(user))
+    return Task.objects.filter(scene__in=visible_scenes(user))
 
 
 def tasks_of(project: Project) -> QuerySet[Task]:

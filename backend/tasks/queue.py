@@ -17,6 +17,7 @@ from django.utils import timezone
 from backend.accounts.models import User
 from backend.annotations.models import Edit
 from backend.projects.models import Project
+from backend.scenes.models import Scene
 from backend.tasks import actions
 from backend.tasks.models import Task
 
@@ -33,12 +34,21 @@ def next_task(project: Project, user: User) -> Task | None:
         found = mine.filter(state=state).order_by(*MOST_URGENT_FIRST).first()
         if found is not None:
             return found if state == S.IN_PROGRESS else actions.start(found, by=user)
-    found = _locked(tasks.filter(state=S.OPEN, assignee=None))
+    others = _of_other_drives(tasks, user)
+    found = _locked(others.filter(state=S.OPEN, assignee=None))
     if found is None:
-        found = _locked(left_alone(tasks, timezone.now()).exclude(assignee=user))
+        found = _locked(left_alone(others, timezone.now()).exclude(assignee=user))
         if found is not None:
             actions.give_up(found, by=user)
     return None if found is None else actions.start(found, by=user)
+
+
+def _of_other_drives(tasks: QuerySet[Task], user: User) -> QuerySet[Task]:
+    """Without blind copies of what the person has labelled, and the other way round."""
+    mine = Scene.objects.filter(tasks__assignee=user)
+    family = Q(scene__original__in=mine) | Q(scene__copies__in=mine)
+    siblings = Q(scene__original__in=mine.exclude(original=None).values("original"))
+    return tasks.exclude(pk__in=Task.objects.filter(family | siblings).values("pk"))
 
 
 def left_alone(tasks: QuerySet[Task], now: datetime) -> QuerySet[Task]:

@@ -25,6 +25,7 @@ from backend.imports.models import Upload
 from backend.jobs.models import Job, Kind, State
 from backend.projects.invitations import invite
 from backend.projects.models import Role
+from backend.quality.models import Comparison
 from backend.tasks.issues import raise_issue
 from tests.builders import build_project, build_stored_scene, build_user
 
@@ -88,6 +89,10 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/issues/<int:issue_id>/comments": {"POST": MEMBERS},
     "api/issues/<int:issue_id>/suggestion": {"POST": MEMBERS},
     "api/tasks/<int:task_id>/steps": {"GET": MEMBERS},
+    "api/tasks/<int:task_id>/copies": {"POST": MANAGERS},
+    "api/scenes/<int:scene_id>/adopt": {"POST": MANAGERS},
+    "api/projects/<int:project_id>/quality": {"GET": MANAGERS},
+    "api/comparisons/<int:comparison_id>": {"GET": MANAGERS},
     "api/tasks/<int:task_id>/start": {"POST": MEMBERS},
     "api/tasks/<int:task_id>/skip": {"POST": MEMBERS},
     "api/tasks/<int:task_id>/give_up": {"POST": MEMBERS},
@@ -155,7 +160,13 @@ def world(db: None, settings, tmp_path: Path) -> World:
     upload = Upload.objects.create(project=project, by=people[MANAGER], name="a.zip", size=1000)
     token, _ = create_token(people[MANAGER], name="for tests", scope="write", days=1)
     issue = raise_issue(scene, "whose wheel is this?", by=people[REVIEWER], frame=0)
+    report = {"frames": [0, 0], "figures": {}, "found": 0, "worst": []}
+    comparison = Comparison.objects.create(
+        judged=scene, reference=scene, is_gold=False, judged_revision=0, reference_revision=0,
+        report={**report, "missing": [], "extra": [], "other_class": []},
+    )  # fmt: skip
     numbers = {
+        "comparison_id": comparison.pk,
         "project_id": project.pk,
         "scene_id": scene.pk,
         "class_id": project.label_classes.get(name="animal").pk,

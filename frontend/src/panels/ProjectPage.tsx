@@ -6,6 +6,7 @@ import { Guidelines } from "@/panels/Guidelines";
 import { Imports } from "@/panels/Imports";
 import { Page, useLoaded, Waiting } from "@/panels/Page";
 import { Predictors } from "@/panels/Predictors";
+import { Quality } from "@/panels/Quality";
 import { Scenes } from "@/panels/Scenes";
 import { Tasks } from "@/panels/Tasks";
 import { Team } from "@/panels/Team";
@@ -15,6 +16,7 @@ export type Tab =
   | "scenes"
   | "tasks"
   | "figures"
+  | "quality"
   | "team"
   | "classes"
   | "guidelines"
@@ -25,6 +27,7 @@ const TITLES: Record<Tab, string> = {
   scenes: "Scenes",
   tasks: "Tasks",
   figures: "Figures",
+  quality: "Quality",
   team: "Team",
   classes: "Classes",
   guidelines: "Guidelines",
@@ -40,6 +43,7 @@ export function tabsFor(role: Role): Tab[] {
         "scenes",
         "tasks",
         "figures",
+        "quality",
         "team",
         "classes",
         "guidelines",
@@ -89,6 +93,7 @@ function Content(props: { project: Project; user: User; tab: Tab }): JSX.Element
       {tab === "scenes" && <Scenes project={project} />}
       {tab === "tasks" && <Tasks project={project} />}
       {tab === "figures" && <Figures project={project} />}
+      {tab === "quality" && <Quality project={project} />}
       {tab === "team" && <Team project={project} user={props.user} />}
       {tab === "classes" && <Classes project={project} />}
       {tab === "guidelines" && <Guidelines project={project} />}

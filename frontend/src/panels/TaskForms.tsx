@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { FAULTS, WHY_SKIPPED } from "@/panels/taskStates";
+import type { Member } from "@/sync/api";
 
 /** Why work is sent back: kinds of faults, to be counted, and words, to be read. */
 export function SendBack(props: {
@@ -139,6 +140,84 @@ export function Split(props: {
       <button type="button" class="quiet" onClick={props.onLeave}>
         Cancel
       </button>
+    </form>
+  );
+}
+
+/** Others label the same frames: who they are, or how many come from the queue. */
+export function LabelAgain(props: {
+  isGold: boolean;
+  team: readonly Member[];
+  onCopy: (people: (number | null)[], prelabel: boolean) => void;
+  onLeave: () => void;
+}): JSX.Element {
+  const [people, setPeople] = useState<ReadonlySet<number>>(new Set());
+  const [anybody, setAnybody] = useState(props.team.length > 1 ? 0 : 1);
+  const [prelabel, setPrelabel] = useState(false);
+  const toggle = (id: number) => {
+    const next = new Set(people);
+    if (!next.delete(id)) next.add(id);
+    setPeople(next);
+  };
+  const copies = people.size + (anybody || 0);
+  const submit = (event: Event) => {
+    event.preventDefault();
+    if (copies) props.onCopy([...people, ...Array<null>(anybody).fill(null)], prelabel);
+  };
+  return (
+    <form class="stack tight" onSubmit={submit} aria-label="Label again">
+      <p class="dim">
+        {props.isGold
+          ? "These frames are accepted, so that they are gold: whoever labels them again is compared with it."
+          : "These frames are not accepted: whoever labels them is compared with the others."}{" "}
+        Each gets a drive of the same name without labels, and sees neither the original nor other
+        copies.
+      </p>
+      <fieldset class="plain row" aria-label="By whom">
+        {props.team
+          .filter(({ role }) => role === "annotator")
+          .map(({ user }) => (
+            <button
+              key={user.id}
+              type="button"
+              class="chip"
+              aria-pressed={people.has(user.id)}
+              onClick={() => toggle(user.id)}
+            >
+              {user.name}
+            </button>
+          ))}
+        <label>
+          and{" "}
+          <input
+            class="tiny"
+            type="number"
+            min={0}
+            max={10}
+            value={anybody}
+            required
+            onInput={(event) => setAnybody(event.currentTarget.valueAsNumber)}
+          />{" "}
+          of whoever comes first in the queue
+        </label>
+      </fieldset>
+      <div class="row">
+        <label class="row">
+          <input
+            type="checkbox"
+            checked={prelabel}
+            onChange={(event) => setPrelabel(event.currentTarget.checked)}
+          />
+          pre-label them first
+        </label>
+        <span class="grow" />
+        <button type="submit" class="primary" disabled={!copies}>
+          {copies === 1 ? "Make 1 blind copy" : `Make ${copies} blind copies`}
+        </button>
+        <button type="button" class="quiet" onClick={props.onLeave}>
+          Cancel
+        </button>
+      </div>
     </form>
   );
 }

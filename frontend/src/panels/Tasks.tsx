@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Failure, useActs, useLoaded, Waiting } from "@/panels/Page";
-import { SendBack, Skip, Split } from "@/panels/TaskForms";
+import { LabelAgain, SendBack, Skip, Split } from "@/panels/TaskForms";
 import {
   addressOf,
   FAULTS,
@@ -235,7 +235,7 @@ function Plan(props: {
   );
 }
 
-type Asking = "send back" | "skip" | "split" | null;
+type Asking = "send back" | "skip" | "split" | "again" | null;
 
 function Row(props: {
   task: Task;
@@ -269,6 +269,11 @@ function Row(props: {
         )}
         <td class="name">
           <a href={addressOf(task)}>{titleOf(task)}</a>
+          {task.copy_of !== null && (
+            <span class="badge" title="Labelled again by somebody who does not know it">
+              blind copy
+            </span>
+          )}
           {task.reason && (
             <p class="dim">
               {task.state === "skipped" ? "Skipped" : "Sent back"}: {task.reason}
@@ -316,6 +321,14 @@ function Row(props: {
             {asking === "skip" && (
               <Skip
                 onSkip={(why, note) => done(api.skipTask(task.id, why, note))}
+                onLeave={leave}
+              />
+            )}
+            {asking === "again" && (
+              <LabelAgain
+                isGold={task.state === "accepted"}
+                team={props.team}
+                onCopy={(people, prelabel) => done(api.labelAgain(task.id, people, prelabel))}
                 onLeave={leave}
               />
             )}
@@ -385,6 +398,16 @@ function Buttons(props: {
               onClick={() => act(api.giveUpTask(task.id))}
             >
               Give up
+            </button>
+          )}
+          {isManager && task.copy_of === null && task.state !== "skipped" && (
+            <button
+              type="button"
+              class="quiet"
+              title="Others label the same frames, and do not know it"
+              onClick={() => ask("again")}
+            >
+              Label again…
             </button>
           )}
           {isManager && task.state === "skipped" && (

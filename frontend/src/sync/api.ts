@@ -95,6 +95,59 @@ export interface Task {
   mine: boolean;
   reason: string;
   faults: string[];
+  copy_of: number | null; // the original of a blind copy; told to reviewers alone
+}
+
+/** How far two labellings agree, 0 to 1 each; what they are: inference/agreement.py. */
+export interface Measures {
+  iou: number;
+  miou: number;
+  pq: number;
+  lstq: number;
+  boundary: number | null;
+}
+
+export interface Comparison {
+  id: number;
+  scene: number;
+  scene_name: string;
+  reference: number;
+  is_gold: boolean;
+  person: { id: number; name: string } | null;
+  other: { id: number; name: string } | null;
+  frames: [first: number, last: number];
+  pixels: Measures | null;
+  points: Measures | null;
+  found: number;
+  missing: number;
+  extra: number;
+  other_class: number;
+  at: string;
+}
+
+export interface ComparisonDetail extends Comparison {
+  classes: { name: string; pixels: number | null; points: number | null; objects: number }[];
+  ranges: { name: string; points: number }[];
+  worst: {
+    frame: number;
+    sensor: string;
+    track: number;
+    is_judged: boolean;
+    label_class: string;
+    iou: number;
+  }[];
+}
+
+export interface Quality {
+  people: {
+    person: { id: number; name: string };
+    trials: number;
+    pixels: Measures | null;
+    points: Measures | null;
+    agreement: number | null;
+  }[];
+  comparisons: Comparison[];
+  copies: Task[];
 }
 
 export interface ClassWish {
@@ -185,7 +238,7 @@ export interface TaskPlan {
 
 export interface JobSummary {
   id: number;
-  kind: "click" | "propagate" | "import" | "export" | "demo" | "engine";
+  kind: "click" | "propagate" | "import" | "export" | "demo" | "engine" | "compare";
   state: "waiting" | "running" | "done" | "failed" | "cancelled" | "superseded";
   done: number;
   total: number;
@@ -370,6 +423,11 @@ export const api = {
     json<Task[]>("PATCH", `/api/projects/${project}/tasks`, { tasks, ...plan }),
   figures: (project: number, days: number) =>
     get<Figures>(`/api/projects/${project}/figures?days=${days}`),
+  quality: (project: number) => get<Quality>(`/api/projects/${project}/quality`),
+  comparison: (id: number) => get<ComparisonDetail>(`/api/comparisons/${id}`),
+  labelAgain: (task: number, people: (number | null)[], prelabel: boolean) =>
+    post<Task[]>(`/api/tasks/${task}/copies`, { people, prelabel }),
+  adoptCopy: (scene: number) => post<{ revision: number }>(`/api/scenes/${scene}/adopt`),
   splitScene: (scene: number, frames: number, overlap: number) =>
     post<Task[]>(`/api/scenes/${scene}/split`, { frames, overlap }),
   nextTask: async (project: number, kind: "label" | "review") =>

@@ -25,7 +25,8 @@ test.each<[Role, Task["state"], string[]]>([
   ["annotator", "skipped", []],
   ["reviewer", "submitted", ["Accept", "Send back…"]],
   ["reviewer", "accepted", ["Send back…"]],
-  ["manager", "open", ["Submit", "Skip…", "Split…"]],
+  ["manager", "open", ["Submit", "Skip…", "Split…", "Label again…"]],
+  ["manager", "accepted", ["Send back…", "Label again…"]],
   ["manager", "skipped", ["Open again"]],
 ])("%s can do with a task that is %s: %j", async (role, state, expected) => {
   await open(role, buildTask({ state }));
@@ -49,6 +50,28 @@ test("a task is sent back with a reason, and not without one", async () => {
   expect(sent).toMatchObject({
     path: "/api/tasks/9/send_back",
     body: { reason: "the cyclist is missing", faults: ["class"] },
+  });
+});
+
+test("a manager lets others label the same frames, and says who", async () => {
+  const { calls } = await open("manager", buildTask({ state: "accepted" }), {
+    "GET /api/projects/3/members": [
+      { user: { id: 1, username: "ann", name: "Ann" }, role: "annotator" },
+      { user: { id: 2, username: "ben", name: "Ben" }, role: "annotator" },
+      { user: { id: 3, username: "mia", name: "Mia" }, role: "manager" },
+    ],
+    "POST /api/tasks/9/copies": [],
+  });
+
+  await press("Label again…");
+  expect(shown()).toContain("they are gold");
+  await press("Ben");
+  await enter(document.querySelector<HTMLInputElement>("form input.tiny")!, "1");
+  await press("Make 2 blind copies");
+
+  expect(calls.find(({ method }) => method === "POST")).toMatchObject({
+    path: "/api/tasks/9/copies",
+    body: { people: [2, null], prelabel: false },
   });
 });
 

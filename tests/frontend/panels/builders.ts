@@ -46,6 +46,7 @@ export const buildTask = (fields: Partial<Task> = {}): Task => ({
   mine: false,
   reason: "",
   faults: [],
+  copy_of: null,
   ...fields,
 });
 

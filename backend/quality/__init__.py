@@ -1,0 +1,1 @@
+"""Quality: blind copies of drives, how far people's labels agree with gold and with each other, rules."""

@@ -1,0 +1,6 @@
+"""What higher rooms may listen to. Receivers run in the transaction of what they hear of."""
+
+from django.dispatch import Signal
+
+# sent with task and step, when a task has moved
+moved = Signal()
