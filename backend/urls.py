@@ -79,6 +79,7 @@ urlpatterns = [
     path("api/issues/<int:issue_id>/comments", issues.Comments.as_view()),
     path("api/issues/<int:issue_id>/suggestion", issues.SuggestionOf.as_view()),
     path("api/tasks/<int:task_id>/copies", quality.Copies.as_view()),
+    path("api/tasks/<int:task_id>/checks", quality.Checks.as_view()),
     path("api/scenes/<int:scene_id>/adopt", quality.Adopt.as_view()),
     path("api/projects/<int:project_id>/quality", quality.ProjectQuality.as_view()),
     path("api/comparisons/<int:comparison_id>", quality.OneComparison.as_view()),

@@ -12,9 +12,11 @@ from backend.accounts.models import Notification, User
 KEPT = timedelta(days=90)  # after they were read
 
 
-def notify(to: Iterable[User | None], kind: str, text: str, address: str, *, by: User) -> None:
-    """Once each, in the same transaction as what happened."""
-    people = {person.pk for person in to if person is not None and person.pk != by.pk}
+def notify(
+    to: Iterable[User | None], kind: str, text: str, address: str, *, by: User | None
+) -> None:
+    """Once each, in the same transaction as what happened. by: None: the house itself."""
+    people = {person.pk for person in to if person is not None and person != by}
     Notification.objects.bulk_create(
         Notification(user_id=pk, kind=kind, text=text[:300], address=address)
         for pk in sorted(people)

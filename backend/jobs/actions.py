@@ -37,6 +37,7 @@ TASKS: dict[str, tuple[str, str]] = {
     Kind.EXPORT: ("backend.exports.tasks.run_export", "io"),
     Kind.ENGINE: ("backend.predictions.prelabelling.run_engine", "engine"),
     Kind.COMPARE: ("backend.quality.tasks.run_comparison", "io"),
+    Kind.CHECK: ("backend.quality.tasks.run_checks", "io"),
 }
 
 

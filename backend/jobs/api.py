@@ -27,6 +27,7 @@ ABILITY_FOR = {
     Kind.EXPORT: "export",
     Kind.ENGINE: "import",
     Kind.COMPARE: "assign",
+    Kind.CHECK: "label",
     Kind.CLICK: "label",
     Kind.PROPAGATE: "label",
 }

@@ -12,6 +12,7 @@ class Kind(models.TextChoices):
     DEMO = "demo"
     ENGINE = "engine"
     COMPARE = "compare"
+    CHECK = "check"
 
 
 class State(models.TextChoices):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 
 from backend.accounts import audit
@@ -19,6 +21,12 @@ STANDARD_CLASSES = (
     ("animal", False), ("road", True), ("sidewalk", True), ("building", True),
     ("vegetation", True), ("other", False),
 )  # fmt: skip
+# How long they are at most, trailers included; what is longer is asked about (`quality`).
+LONGEST_M = {
+    "vehicle": 25.0, "pedestrian": 2.5, "cyclist": 3.5, "car": 7.0, "truck": 25.0, "bus": 20.0,
+    "motorcycle": 3.5, "bicycle": 3.0, "sign": 6.0, "pole": 4.0, "traffic light": 4.0, "cone": 1.5,
+    "animal": 4.0,
+}  # fmt: skip
 
 
 class LastManager(ValueError):
@@ -26,11 +34,9 @@ class LastManager(ValueError):
 
 
 @transaction.atomic
-def create_project(
-    name: str, *, attribution: str = "", guidelines: str = "", by: User | None = None
-) -> Project:
-    """A project with the standard classes of driving scenes. by: None: the command line."""
-    project = Project.objects.create(name=name, attribution=attribution, guidelines=guidelines)
+def create_project(name: str, *, by: User | None = None, **wish: Any) -> Project:
+    """A project with the standard classes of driving scenes. by: None: the command line.  wish: see `configure`."""
+    project = Project.objects.create(name=name, **wish)
     for class_name, is_stuff in STANDARD_CLASSES:
         label_class(project, class_name, is_stuff=is_stuff)
     audit.note("project.made", name, by=by, project=project.pk)
@@ -38,8 +44,8 @@ def create_project(
 
 
 @transaction.atomic
-def configure(project: Project, *, by: User, **wish: str) -> Project:
-    """wish: any of name, attribution and guidelines."""
+def configure(project: Project, *, by: User, **wish: Any) -> Project:
+    """wish: any of name, attribution, guidelines, review_policy and review_share."""
     for name, value in wish.items():
         setattr(project, name, value)
     project.save(update_fields=list(wish))
@@ -98,6 +104,7 @@ def label_class(project: Project, name: str, *, is_stuff: bool = False) -> Label
             "colour": NOBODY_KNOWS if name == UNKNOWN else PALETTE[count % len(PALETTE)],
             "is_stuff": is_stuff,
             "position": count,
+            "longest_m": LONGEST_M.get(name),
         },
     )
     return found

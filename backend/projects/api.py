@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -43,12 +43,17 @@ class ProjectDetailAnswer(ProjectAnswer):
     guidelines = serializers.CharField(help_text="Markdown")
     guidelines_html = serializers.CharField(help_text="the same, safe to show")
     label_classes = LabelClassAnswer(many=True)
+    review_policy = serializers.ChoiceField(Project.ReviewPolicy.choices)
+    review_share = serializers.IntegerField(
+        help_text="percent of what nothing flags that is reviewed all the same"
+    )
 
 
 class ProjectWish(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
-        fields = ["name", "attribution", "guidelines"]
+        fields = ["name", "attribution", "guidelines", "review_policy", "review_share"]
+        extra_kwargs: ClassVar = {"review_share": {"min_value": 0, "max_value": 100}}
 
 
 class PersonAnswer(serializers.Serializer[Any]):
@@ -99,6 +104,8 @@ class ProjectDetail(APIView):
                 "guidelines": project.guidelines,
                 "guidelines_html": as_html(project.guidelines),
                 "label_classes": classes,
+                "review_policy": project.review_policy,
+                "review_share": project.review_share,
             }
         )
 

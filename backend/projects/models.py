@@ -13,6 +13,10 @@ class Role(models.TextChoices):
 
 
 class Project(models.Model):
+    class ReviewPolicy(models.TextChoices):
+        ALL = "all", "everything"
+        EXCEPTIONS = "exceptions", "what rules, models or sampling flag"
+
     name = models.CharField(max_length=100, unique=True)
     # Shown with the project's data where a recording's terms ask for it.
     attribution = models.TextField(blank=True)
@@ -20,6 +24,10 @@ class Project(models.Model):
     predictor = models.CharField(max_length=40, blank=True)
     # Markdown, beside the work of everybody who labels.
     guidelines = models.TextField(blank=True)
+    review_policy = models.CharField(
+        max_length=10, choices=ReviewPolicy.choices, default=ReviewPolicy.ALL
+    )
+    review_share = models.PositiveSmallIntegerField(default=10)  # percent of the unflagged
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -52,6 +60,7 @@ class LabelClass(models.Model):
         "self", null=True, on_delete=models.SET_NULL, related_name="kinds", blank=True
     )
     hint = models.CharField(max_length=200, blank=True)  # when to choose it
+    longest_m = models.FloatField(null=True)  # how long an object of it can be
     # No new objects of it; those that are there keep it.
     is_archived = models.BooleanField(default=False)
 

@@ -27,13 +27,13 @@ class BadOntology(ValueError):
 
 def add_class(
     project: Project, name: str, *, by: User, colour: str = "", is_stuff: bool = False,
-    parent: int | None = None, hint: str = "",
+    parent: int | None = None, hint: str = "", longest_m: float | None = None,
 ) -> LabelClass:  # fmt: skip
     """A new class, the last in lists. Raises BadOntology."""
     with _changing(project, by, f"{name} added") as classes:
         _refuse_name(name, classes)
         return LabelClass.objects.create(
-            project=project, name=name, is_stuff=is_stuff, hint=hint,
+            project=project, name=name, is_stuff=is_stuff, hint=hint, longest_m=longest_m,
             colour=colour or _unlike({each.colour for each in classes}),
             parent=_parent(parent, classes),
             position=1 + max((each.position for each in classes), default=-1),
@@ -41,7 +41,7 @@ def add_class(
 
 
 def change_class(label_class: LabelClass, *, by: User, **wish: Any) -> LabelClass:
-    """wish: any of name, colour, is_stuff, parent (its id or None), hint, is_archived. Raises BadOntology.
+    """wish: any of name, colour, is_stuff, parent (its id or None), hint, longest_m, is_archived. Raises BadOntology.
 
     Whether it is stuff stays as it is while there are objects of it: of stuff there is one track a scene.
     """

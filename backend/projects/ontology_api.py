@@ -32,6 +32,7 @@ class LabelClassAnswer(serializers.Serializer[Any]):
         allow_null=True, help_text="what it is a kind of"
     )
     hint = serializers.CharField(help_text="when to choose it")
+    longest_m = serializers.FloatField(allow_null=True, help_text="an object of it can be")
     is_archived = serializers.BooleanField(help_text="no new objects of it")
 
 
@@ -45,6 +46,9 @@ class ClassWish(serializers.Serializer[Any]):
         required=False, allow_null=True
     )
     hint = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    longest_m = serializers.FloatField(
+        required=False, allow_null=True, min_value=0.01, max_value=1000
+    )
 
 
 class ClassChange(ClassWish):

@@ -29,6 +29,7 @@ def label_class_record(label_class: LabelClass) -> records.LabelClass:
         position=label_class.position,
         parent=label_class.parent_id,
         hint=label_class.hint,
+        longest_m=label_class.longest_m,
         is_archived=label_class.is_archived,
     )
 

@@ -128,7 +128,9 @@ class PutMask(Record):
 
 
 # What a person may suggest that somebody else then does.
-Suggestion = Annotated[UpdateTrack | DeleteTrack | DeleteMasks, Field(discriminator="kind")]
+Suggestion = Annotated[
+    UpdateTrack | DeleteTrack | DeleteMasks | PutMask, Field(discriminator="kind")
+]
 
 
 class UndoLast(Record):

@@ -115,6 +115,7 @@ class LabelClass(Record):
     position: int = 0  # the order in lists; 1-9 are also its keys
     parent: Number | None = None  # what it is a kind of
     hint: str = ""  # when to choose it
+    longest_m: Finite | None = None  # how long an object of it can be
     is_archived: bool = False  # no new objects of it
 
 
@@ -163,7 +164,7 @@ class Job(Record):
     """Work for a machine, as far as a browser wants to know."""
 
     id: Number
-    kind: Literal["click", "propagate", "import", "export", "demo", "engine"]
+    kind: Literal["click", "propagate", "import", "export", "demo", "engine", "compare", "check"]
     state: Literal["waiting", "running", "done", "failed", "cancelled", "superseded"]
     done: int = 0
     total: int = 0
@@ -194,6 +195,7 @@ class Issue(Record):
     position: Annotated[list[Finite], Field(min_length=2, max_length=3)] | None = None
     track: Number | None = None
     fault: str = ""
+    rule: str = ""  # that found it; empty: a person did
     is_open: bool = True
     suggests: str = ""
     verdict: Literal["", "taken", "declined"] = ""

@@ -15,10 +15,12 @@ from rest_framework.views import APIView
 
 from backend.accounts.session import person
 from backend.annotations.errors import InvalidEdit
+from backend.jobs.api import JobAnswer, job_shown
 from backend.projects.models import Project
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for
 from backend.quality import copies
+from backend.quality.listening import request_checks
 from backend.quality.models import Comparison
 from backend.scenes.queries import visible_scenes
 from backend.tasks.api import Conflict, Somebody, TaskAnswer, member_of, somebody, tasks_json
@@ -163,6 +165,17 @@ class Copies(APIView):
             raise Conflict(str(error)) from error
         rows = Task.objects.filter(pk__in=[each.pk for each in made]).order_by("id")
         return Response(tasks_json(request, project, detailed(rows)), status=201)
+
+
+class Checks(APIView):
+    """Let rules look at a task's frames; what they find comes as issues."""
+
+    permission_classes = [SignedIn]
+
+    @extend_schema(request=None, responses={201: JobAnswer})
+    def post(self, request: Request, task_id: int) -> Response:
+        task = task_for(request.user, task_id, "submit")
+        return Response(job_shown(request_checks(task, by=person(request))), status=201)
 
 
 class Adopt(APIView):

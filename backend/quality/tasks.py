@@ -1,4 +1,4 @@
-"""Comparisons as jobs."""
+"""Comparisons and rules as jobs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from celery import shared_task
 from backend.jobs import actions as jobs
 from backend.jobs import tasks as jobs_tasks
 from backend.jobs.models import Job
+from backend.quality import exceptions
 from backend.quality.due import new_pairs_of, revision
 from backend.quality.models import Comparison
 from backend.scenes.models import Scene
 from backend.scenes.sweep_codec import BadObject
+from backend.tasks.issues import note_findings
+from backend.tasks.models import Task
 
 
 class SceneGone(RuntimeError):
@@ -62,3 +65,28 @@ def compare_family(job: Job) -> dict[str, Any]:
             },
         )  # fmt: skip
     return {"summary": f"{len(pairs)} comparisons"}
+
+
+@shared_task(name="backend.quality.tasks.run_checks")  # type: ignore[untyped-decorator]
+def run_checks(job_id: int) -> None:
+    jobs_tasks.run(job_id, check_task, expected=EXPECTED)
+
+
+def check_task(job: Job) -> dict[str, Any]:
+    """What rules find in a task's frames becomes issues; where only exceptions are reviewed, it is then known
+    whether the task is one.
+    """
+    from backend.quality.checking import findings_in
+
+    task = Task.objects.select_related("scene__project").filter(pk=job.parameters["task"]).first()
+    if task is None:
+        raise SceneGone("the task was deleted")
+
+    def tell(done: int, total: int) -> None:
+        jobs.progress(job, done=done, total=total, message="looking for what is odd")
+
+    found = findings_in(task, tell)
+    count = note_findings(task, found)
+    exceptions.settle(task)
+    words = {0: "nothing odd was found", 1: "1 finding: see the issues"}
+    return {"summary": words.get(count, f"{count} findings: see the issues")}

@@ -97,17 +97,21 @@ def give_up(task: Task, *, by: User) -> Task:
     return task
 
 
-def accept(task: Task, *, by: User) -> Task:
-    """The labels are good: nobody may change these frames any more, and exports may take them."""
+def accept(task: Task, *, by: User | None) -> Task:
+    """The labels are good: nobody may change these frames any more, and exports may take them.
+
+    by: None: nothing flagged it, where only exceptions are reviewed.  Issues that people have raised must be resolved;
+    what rules have found need not be.
+    """
     with _moving(task, "accept", by):
-        waiting = open_issues(task).count()
+        waiting = open_issues(task).filter(rule="").count()
         if waiting:
             raise WrongState(
                 f"{waiting} {'issue is' if waiting == 1 else 'issues are'} open in these frames: resolve "
                 "them, or send the task back"
             )
         task.reviewer = by
-        task.accepted_revision = _freeze(task, by)
+        task.accepted_revision = _freeze(task, _reviewer(task))
         Review.objects.create(
             task=task, reviewer=by, accepted=True, revision=task.accepted_revision
         )
@@ -125,7 +129,7 @@ def send_back(task: Task, *, by: User, reason: str, faults: Sequence[str] = ()) 
     with _moving(task, "send_back", by, note=reason.strip()):
         task.accepted_revision = None
         task.reviewer = by
-        revision = _freeze(task, by)
+        revision = _freeze(task, by.display_name)
         Review.objects.create(
             task=task, reviewer=by, accepted=False, reason=reason.strip(),
             faults=list(dict.fromkeys(faults)), revision=revision,
@@ -255,7 +259,9 @@ def parts_of(count: int, frames: int, overlap: int) -> list[tuple[int, int | Non
 
 
 @contextmanager
-def _moving(task: Task, move: str, by: User, *, why: str = "", note: str = "") -> Iterator[None]:
+def _moving(
+    task: Task, move: str, by: User | None, *, why: str = "", note: str = ""
+) -> Iterator[None]:
     """`task`, read anew and locked, moves when the body has changed what else it changes."""
     before, after = MOVES[move]
     with transaction.atomic():
@@ -272,7 +278,7 @@ def _moving(task: Task, move: str, by: User, *, why: str = "", note: str = "") -
         moved.send(Task, task=task, step=step)
 
 
-def _freeze(task: Task, by: User) -> int:
+def _freeze(task: Task, by: str) -> int:
     """Freeze what is accepted of the task's scene, with `task` as it is about to be saved."""
     tasks: list[Any] = [
         task if other.pk == task.pk else other
@@ -280,12 +286,12 @@ def _freeze(task: Task, by: User) -> int:
     ]
     accepted = [each for each in tasks if each.state == S.ACCEPTED]
     if len(accepted) == len(tasks):
-        why = f"accepted by {by.display_name}: send the task back to edit it"
+        why = f"accepted by {by}: send the task back to edit it"
         return labels.freeze(task.scene_id, [], whole=why)
     parts = [
         labels.FrozenPart(
             each.first_frame, last_frame(each),
-            f"accepted by {_name(each.reviewer)}: send that task back to edit them",
+            f"accepted by {_reviewer(each)}: send that task back to edit them",
         )
         for each in accepted
     ]  # fmt: skip
@@ -300,6 +306,10 @@ def _where(task: Task) -> str:
 
 def _address(task: Task) -> str:
     return f"/scenes/{task.scene_id}?task={task.pk}"
+
+
+def _reviewer(task: Task) -> str:
+    return task.reviewer.display_name if task.reviewer else "rule, as nothing flagged it"
 
 
 def _name(person: User | None) -> str:

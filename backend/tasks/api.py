@@ -20,7 +20,7 @@ from backend.projects.permissions import SignedIn, may
 from backend.projects.queries import members_of, project_for
 from backend.scenes.queries import visible_scenes
 from backend.tasks import actions
-from backend.tasks.models import Fault, Step, Task, WhySkipped
+from backend.tasks.models import Fault, Flag, Step, Task, WhySkipped
 from backend.tasks.queries import detailed, task_for, tasks_of
 from backend.tasks.queue import next_review, next_task
 
@@ -55,6 +55,12 @@ class TaskAnswer(serializers.Serializer[Any]):
     )
     faults = serializers.ListField(
         child=serializers.CharField(), help_text="kinds of what was wrong"
+    )
+    findings = serializers.IntegerField(
+        help_text="open issues in its frames that rules have raised"
+    )
+    flag = serializers.ChoiceField(
+        [*Flag.choices, ("", "none")], help_text="why somebody is to review it, by exception"
     )
     copy_of = serializers.IntegerField(
         allow_null=True, help_text="the scene that it is a blind copy of; told to reviewers alone"
@@ -362,6 +368,8 @@ def _task_json(request: Request, task: Any, knows_copies: bool) -> dict[str, Any
         "mine": task.assignee_id is not None and task.assignee_id == request.user.pk,
         "reason": reason,
         "faults": task.faults or [] if is_back else [],
+        "findings": task.findings,
+        "flag": task.flag if knows_copies else "",
         "copy_of": task.scene.original_id if knows_copies else None,
     }
 

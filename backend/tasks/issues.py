@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from django.db import transaction
@@ -22,6 +23,20 @@ from backend.tasks.queries import issue_record, with_comments
 
 _MENTION = re.compile(r"(?<!\w)@([\w.+-]+)")
 _TAKEN_OVER = UUID("6d0be7e6-5a3c-4b2e-9c1d-2f9f6f0a7c11")  # the namespace of their operations
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule has to say of a track; see `Issue`."""
+
+    rule: str
+    track: int
+    frame: int
+    text: str
+    fault: str
+    sensor: int | None = None
+    position: Sequence[float] | None = None
+    suggestion: messages.Suggestion | None = None
 
 
 class BadIssue(ValueError):
@@ -60,6 +75,46 @@ def raise_issue(
         suggestion=suggestion.model_dump(mode="json") if suggestion else None,
     )  # fmt: skip
     return _said(issue, text, by)
+
+
+@transaction.atomic
+def note_findings(task: Task, findings: Sequence[Finding]) -> int:
+    """What rules have found in a task's frames, as issues; returns how many are open.
+
+    What is no longer so is resolved. What a person has resolved or declined stays so, though the rule finds it again.
+    """
+    last = 2**31 if task.last_frame is None else task.last_frame
+    here = Issue.objects.filter(scene=task.scene_id, frame__range=(task.first_frame, last))
+    known = {(each.rule, each.track): each for each in here.exclude(rule="").select_for_update()}
+    for finding in findings:
+        issue = known.pop((finding.rule, finding.track), None)
+        if issue is None:
+            _new_finding(task.scene, finding)
+        elif not issue.holds:
+            issue.holds = issue.is_open = True
+            issue.save(update_fields=["holds", "is_open"])
+            _tell(issue)
+    for issue in known.values():
+        if issue.holds:
+            issue.holds = issue.is_open = False
+            issue.save(update_fields=["holds", "is_open"])
+            _tell(issue)
+    return here.exclude(rule="").filter(is_open=True).count()
+
+
+def _new_finding(scene: Scene, finding: Finding) -> None:
+    issue, is_new = Issue.objects.get_or_create(
+        scene=scene, rule=finding.rule, track=finding.track,
+        defaults={
+            "frame": finding.frame, "fault": finding.fault, "sensor": finding.sensor,
+            "position": list(finding.position) if finding.position is not None else None,
+            "suggestion": finding.suggestion.model_dump(mode="json")
+            if finding.suggestion else None,
+        },
+    )  # fmt: skip
+    if is_new:
+        Comment.objects.create(issue=issue, by=None, text=finding.text)
+        _tell(issue)
 
 
 @transaction.atomic

@@ -7,6 +7,16 @@ from django.db import models
 from django.utils import timezone
 
 
+class Flag(models.TextChoices):
+    """Why a submitted task is reviewed where only exceptions are."""
+
+    RULES = "rules", "rules found something"
+    MODEL = "model", "the model doubts many masks that nobody has touched"
+    ISSUES = "issues", "issues are open"
+    AGAIN = "again", "it was sent back before"
+    SAMPLE = "sample", "drawn by chance"
+
+
 class Task(models.Model):
     """Labelling work on a part of a scene, for a person. `assignee` null: whoever comes first.
 
@@ -41,6 +51,7 @@ class Task(models.Model):
     reviewer = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    flag = models.CharField(max_length=6, choices=Flag.choices, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     state_at = models.DateTimeField(default=timezone.now)  # since when it is in its state
     accepted_revision = models.PositiveBigIntegerField(null=True)
@@ -125,6 +136,9 @@ class Issue(models.Model):
     position = ArrayField(models.FloatField(), null=True)
     track = models.PositiveIntegerField(null=True)
     fault = models.CharField(max_length=12, choices=Fault.choices, blank=True)
+    # Which rule found it (`inference.checks.RULES`), and whether it does so still; empty: a person did.
+    rule = models.CharField(max_length=12, blank=True)
+    holds = models.BooleanField(default=True)
     is_open = models.BooleanField(default=True)
     suggestion = models.JSONField(null=True)
     verdict = models.CharField(max_length=8, choices=Verdict.choices, blank=True)
@@ -135,6 +149,13 @@ class Issue(models.Model):
 
     class Meta:
         ordering = ["frame", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scene", "rule", "track"],
+                condition=~models.Q(rule=""),
+                name="a_rule_says_a_thing_once",
+            )
+        ]
 
 
 class Comment(models.Model):

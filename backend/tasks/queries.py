@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
 
 from backend.accounts.models import User
@@ -27,7 +29,7 @@ def tasks_of(project: Project) -> QuerySet[Task]:
 
 def detailed(tasks: QuerySet[Task]) -> QuerySet[Task]:
     """`reason` and `faults`: why a task was last sent back.  `skipped_why` and
-    `skipped_note`.  `is_part`: of a scene that is split."""
+    `skipped_note`.  `is_part`: of a scene that is split.  `findings`: open ones, of rules."""
     latest = Review.objects.filter(task=OuterRef("pk")).order_by("-id")
     steps = Step.objects.filter(task=OuterRef("pk"), after=Task.State.SKIPPED).order_by("-id")
     others = Task.objects.filter(scene=OuterRef("scene")).exclude(pk=OuterRef("pk"))
@@ -37,7 +39,15 @@ def detailed(tasks: QuerySet[Task]) -> QuerySet[Task]:
         skipped_why=Subquery(steps.values("why")[:1]),
         skipped_note=Subquery(steps.values("note")[:1]),
         is_part=Exists(others),
+        findings=Coalesce(Subquery(_findings()), 0),
     )
+
+
+def _findings() -> QuerySet[Issue, Any]:
+    found = Issue.objects.filter(scene=OuterRef("scene"), is_open=True).exclude(rule="")
+    last = Coalesce(OuterRef("last_frame"), 2**31 - 1)
+    here = found.filter(frame__gte=OuterRef("first_frame"), frame__lte=last)
+    return here.order_by().values("scene").annotate(count=Count("pk")).values("count")
 
 
 def task_for(user: User | AnonymousUser, task_id: int, ability: str) -> Task:
@@ -96,7 +106,7 @@ def issue_for(user: User | AnonymousUser, issue_id: int, ability: str) -> Issue:
 
 
 def open_issues(task: Task) -> QuerySet[Issue]:
-    """Those in the task's frames that nobody has resolved."""
+    """Those in the task's frames that nobody has resolved, people's and rules'."""
     issues = Issue.objects.filter(scene=task.scene_id, is_open=True, frame__gte=task.first_frame)
     return issues if task.last_frame is None else issues.filter(frame__lte=task.last_frame)
 
@@ -109,6 +119,7 @@ def issue_record(issue: Issue) -> records.Issue:
         position=issue.position,
         track=issue.track,
         fault=issue.fault,
+        rule=issue.rule,
         is_open=issue.is_open,
         suggests=_words(issue),
         verdict=issue.verdict,
@@ -137,6 +148,8 @@ def _words(issue: Issue) -> str:
             return f"call it {change['name']}" if change.get("name") else "draw it in another order"
         case "delete_track":
             return "delete it in all frames"
+        case "put_mask":
+            return f"another mask in frame {change['frame']}"
     first, last = change["first_frame"], change["last_frame"]
     where = f"frame {first}" if first == last else f"frames {first} to {last}"
     return f"delete its masks in {where}"

@@ -90,6 +90,7 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/issues/<int:issue_id>/suggestion": {"POST": MEMBERS},
     "api/tasks/<int:task_id>/steps": {"GET": MEMBERS},
     "api/tasks/<int:task_id>/copies": {"POST": MANAGERS},
+    "api/tasks/<int:task_id>/checks": {"POST": MEMBERS},
     "api/scenes/<int:scene_id>/adopt": {"POST": MANAGERS},
     "api/projects/<int:project_id>/quality": {"GET": MANAGERS},
     "api/comparisons/<int:comparison_id>": {"GET": MANAGERS},

@@ -37,6 +37,7 @@ export function Classes({ project }: { project: Project }): JSX.Element {
               <th>Name</th>
               <th>Kind of</th>
               <th>When to choose it</th>
+              <th title="Longer objects are asked about when rules look at labels">Longest</th>
               <th title="One track a scene, such as the road">Stuff</th>
               {isManager && <th />}
             </tr>
@@ -62,6 +63,7 @@ export function Classes({ project }: { project: Project }): JSX.Element {
                   </td>
                   <td>{all.find(({ id }) => id === one.parent)?.name}</td>
                   <td>{one.hint}</td>
+                  <td>{one.longest_m !== null && `${one.longest_m} m`}</td>
                   <td>{one.is_stuff ? "yes" : ""}</td>
                 </tr>
               ),
@@ -162,6 +164,24 @@ function Row(props: {
           maxLength={200}
           onChange={changed("hint")}
         />
+      </td>
+      <td>
+        <label class="row plain">
+          <input
+            class="tiny"
+            type="number"
+            min={0.01}
+            max={1000}
+            step="any"
+            aria-label={`How long ${one.name} is at most, in metres`}
+            defaultValue={one.longest_m ?? ""}
+            onChange={(event) => {
+              const { value, valueAsNumber, validity } = event.currentTarget;
+              if (validity.valid) change({ longest_m: value ? valueAsNumber : null });
+            }}
+          />
+          m
+        </label>
       </td>
       <td>
         <input

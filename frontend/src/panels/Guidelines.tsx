@@ -12,7 +12,7 @@ export function Guidelines({ project }: { project: Project }): JSX.Element {
     event.preventDefault();
     setError("");
     try {
-      await api.writeGuidelines(project.id, draft ?? "");
+      await api.configure(project.id, { guidelines: draft ?? "" });
       setDraft(null);
       detail.reload();
     } catch (failure) {

@@ -36,6 +36,8 @@ const TITLES: Record<Tab, string> = {
   predictor: "Predictor",
 };
 
+export const isTab = (name: string): name is Tab => Object.hasOwn(TITLES, name);
+
 /** What a role has no business with is not shown; the server refuses it anyway. */
 export function tabsFor(role: Role): Tab[] {
   return mayManage(role)

@@ -29,6 +29,7 @@ export function Quality({ project }: { project: Project }): JSX.Element {
   const isEmpty = value && !value.copies.length && !value.comparisons.length;
   return (
     <section aria-label="Quality" class="stack">
+      <Reviews project={project.id} />
       <Waiting of={quality} what="the quality" />
       {isEmpty && (
         <div class="empty">
@@ -46,6 +47,53 @@ export function Quality({ project }: { project: Project }): JSX.Element {
       )}
       {value && value.copies.length > 0 && <Copies of={value.copies} />}
     </section>
+  );
+}
+
+/** What people review: everything, or what is flagged and a share of the rest. */
+function Reviews({ project }: { project: number }): JSX.Element | null {
+  const detail = useLoaded(() => api.projectDetail(project), project);
+  const { error, act } = useActs(detail.reload);
+  const { value } = detail;
+  if (!value) return <Waiting of={detail} what="the review policy" />;
+  const choose = (wish: Parameters<typeof api.configure>[1]) =>
+    void act(api.configure(project, wish));
+  return (
+    <fieldset class="plain stack tight panel" aria-label="What is reviewed">
+      <label class="row">
+        <input
+          type="radio"
+          name="policy"
+          checked={value.review_policy === "all"}
+          onChange={() => choose({ review_policy: "all" })}
+        />
+        Everything that is handed in is reviewed
+      </label>
+      <label class="row">
+        <input
+          type="radio"
+          name="policy"
+          checked={value.review_policy === "exceptions"}
+          onChange={() => choose({ review_policy: "exceptions" })}
+        />
+        Only exceptions are: what rules find something in, what the model doubts, open issues, and
+        what came back. The rest is accepted by itself, but for
+        <input
+          class="tiny"
+          type="number"
+          min={0}
+          max={100}
+          aria-label="Percent of the rest that is reviewed"
+          disabled={value.review_policy === "all"}
+          defaultValue={value.review_share}
+          onChange={({ currentTarget: { validity, valueAsNumber } }) => {
+            if (validity.valid) choose({ review_share: valueAsNumber });
+          }}
+        />
+        % that are drawn by chance
+      </label>
+      <Failure words={error} />
+    </fieldset>
   );
 }
 

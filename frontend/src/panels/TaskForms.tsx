@@ -212,7 +212,7 @@ export function LabelAgain(props: {
         </label>
         <span class="grow" />
         <button type="submit" class="primary" disabled={!copies}>
-          {copies === 1 ? "Make 1 blind copy" : `Make ${copies} blind copies`}
+          {copies === 1 ? "Make a blind copy" : `Make ${copies || ""} blind copies`}
         </button>
         <button type="button" class="quiet" onClick={props.onLeave}>
           Cancel

@@ -1,10 +1,12 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Failure, useActs, useLoaded, Waiting } from "@/panels/Page";
+import { count } from "@/panels/Projects";
 import { LabelAgain, SendBack, Skip, Split } from "@/panels/TaskForms";
 import {
   addressOf,
   FAULTS,
+  FLAGS,
   goToNext,
   isToLabel,
   mayBeSentBack,
@@ -287,6 +289,16 @@ function Row(props: {
         </td>
         <td>
           <span class={`badge ${badge}`}>{words}</span>
+          {task.findings > 0 && task.state !== "accepted" && (
+            <span class="badge warn" title="What rules have found in these frames">
+              {count(task.findings, "finding")}
+            </span>
+          )}
+          {task.state === "submitted" && FLAGS[task.flag] && (
+            <span class="badge" title="Why somebody is to review it">
+              {FLAGS[task.flag]}
+            </span>
+          )}
           {task.priority !== 1 && (
             <span class={`badge ${task.priority > 1 ? "danger" : ""}`}>
               {PRIORITIES[task.priority]}

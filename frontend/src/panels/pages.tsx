@@ -1,19 +1,16 @@
 import { type JSX, render } from "preact";
 import { Account } from "@/panels/Account";
 import { Invited } from "@/panels/Invited";
-import { ProjectPage, type Tab } from "@/panels/ProjectPage";
+import { isTab, ProjectPage } from "@/panels/ProjectPage";
 import { Projects } from "@/panels/Projects";
 import { SignIn } from "@/panels/SignIn";
 import type { User } from "@/sync/api";
 
 /** Which page an address means; null for one that we do not know. */
 export function pageFor(path: string, user: User): JSX.Element | null {
-  const project =
-    /^\/projects\/(\d+)(?:\/(scenes|tasks|figures|team|classes|guidelines|imports|exports|predictor))?\/?$/.exec(
-      path,
-    );
-  if (project) {
-    const tab = (project[2] ?? "scenes") as Tab;
+  const project = /^\/projects\/(\d+)(?:\/(\w+))?\/?$/.exec(path);
+  const tab = project?.[2] ?? "scenes";
+  if (project && isTab(tab)) {
     return <ProjectPage user={user} id={Number(project[1])} tab={tab} />;
   }
   if (/^\/account\/?$/.test(path)) return <Account user={user} />;

@@ -57,3 +57,13 @@ export const titleOf = (task: Task): string =>
   task.is_part
     ? `${task.scene_name}, frames ${task.first_frame}–${task.last_frame}`
     : task.scene_name;
+
+/** Why a task is an exception, where only exceptions are reviewed; findings speak for themselves. */
+export const FLAGS: Record<Task["flag"], string> = {
+  "": "",
+  rules: "",
+  issues: "open issues",
+  model: "the model doubts it",
+  again: "again",
+  sample: "sample",
+};

@@ -95,6 +95,8 @@ export interface Task {
   mine: boolean;
   reason: string;
   faults: string[];
+  findings: number; // open issues in its frames that rules have raised
+  flag: "" | "rules" | "issues" | "model" | "again" | "sample"; // told to reviewers alone
   copy_of: number | null; // the original of a blind copy; told to reviewers alone
 }
 
@@ -156,12 +158,15 @@ export interface ClassWish {
   is_stuff?: boolean;
   parent?: number | null;
   hint?: string;
+  longest_m?: number | null;
   is_archived?: boolean;
 }
 
 export interface ProjectDetail extends Project {
   guidelines: string; // Markdown
   guidelines_html: string;
+  review_policy: "all" | "exceptions";
+  review_share: number; // percent
 }
 
 export interface Figures {
@@ -238,7 +243,7 @@ export interface TaskPlan {
 
 export interface JobSummary {
   id: number;
-  kind: "click" | "propagate" | "import" | "export" | "demo" | "engine" | "compare";
+  kind: "click" | "propagate" | "import" | "export" | "demo" | "engine" | "compare" | "check";
   state: "waiting" | "running" | "done" | "failed" | "cancelled" | "superseded";
   done: number;
   total: number;
@@ -397,8 +402,10 @@ export const api = {
     json<null>("DELETE", `/api/projects/${project}/members/${user}`),
   project: (id: number) => get<Project>(`/api/projects/${id}`),
   projectDetail: (id: number) => get<ProjectDetail>(`/api/projects/${id}`),
-  writeGuidelines: (id: number, guidelines: string) =>
-    json<Project>("PATCH", `/api/projects/${id}`, { guidelines }),
+  configure: (
+    id: number,
+    wish: Partial<Pick<ProjectDetail, "guidelines" | "review_policy" | "review_share">>,
+  ) => json<Project>("PATCH", `/api/projects/${id}`, wish),
   classes: (project: number) => get<LabelClass[]>(`/api/projects/${project}/classes`),
   addClass: (project: number, wish: ClassWish) =>
     post<LabelClass>(`/api/projects/${project}/classes`, wish),
@@ -424,6 +431,7 @@ export const api = {
   figures: (project: number, days: number) =>
     get<Figures>(`/api/projects/${project}/figures?days=${days}`),
   quality: (project: number) => get<Quality>(`/api/projects/${project}/quality`),
+  checkTask: (id: number) => post<JobSummary>(`/api/tasks/${id}/checks`),
   comparison: (id: number) => get<ComparisonDetail>(`/api/comparisons/${id}`),
   labelAgain: (task: number, people: (number | null)[], prelabel: boolean) =>
     post<Task[]>(`/api/tasks/${task}/copies`, { people, prelabel }),

@@ -16,13 +16,14 @@ const buildClass = (id: number, name: string, fields: Partial<LabelClass> = {}):
   position: id,
   parent: null,
   hint: "",
+  longest_m: null,
   is_archived: false,
   ...fields,
 });
 const CLASSES = [
   buildClass(1, "vehicle"),
   buildClass(2, "horse", { is_archived: true }),
-  buildClass(3, "car", { parent: 1, hint: "four wheels" }),
+  buildClass(3, "car", { parent: 1, hint: "four wheels", longest_m: 7 }),
 ];
 
 const open = (role: "annotator" | "manager", answers = {}) =>
@@ -48,9 +49,9 @@ test("labellers read what the classes are, and which keys they have", async () =
     [...row.children].map(({ textContent }) => textContent?.trim()),
   );
   expect(rows).toEqual([
-    ["1", "vehicle", "", "", ""],
-    ["", "horse (archived)", "", "", ""],
-    ["2", "car", "vehicle", "four wheels", ""],
+    ["1", "vehicle", "", "", "", ""],
+    ["", "horse (archived)", "", "", "", ""],
+    ["2", "car", "vehicle", "four wheels", "7 m", ""],
   ]);
   expect(document.querySelector("input")).toBeNull();
 });
@@ -63,6 +64,8 @@ test("a manager changes what each one is", async () => {
   await change("Colour of car", "#ff0000");
   await change("What car is a kind of", "");
   await change("When to choose car", "");
+  await change("How long car is at most, in metres", "6.5");
+  await change("How long car is at most, in metres", "-1"); // nothing is
   await change("car is stuff", true);
   await change("Name of car", "car"); // as it was: nothing to say
 
@@ -72,6 +75,7 @@ test("a manager changes what each one is", async () => {
     { colour: "#ff0000" },
     { parent: null },
     { hint: "" },
+    { longest_m: 6.5 },
     { is_stuff: true },
   ]);
 });

@@ -1,4 +1,5 @@
 // @vitest-environment jsdom
+import { act } from "preact/test-utils";
 import { afterEach, expect, test } from "vitest";
 import { Quality } from "@/panels/Quality";
 import type { Comparison, Quality as QualityOf } from "@/sync/api";
@@ -42,6 +43,7 @@ const QUALITY: QualityOf = {
 const open = (quality: Partial<QualityOf> = {}, answers = {}) =>
   showing(<Quality project={buildProject()} />, {
     "GET /api/projects/3/quality": { ...QUALITY, ...quality },
+    "GET /api/projects/3": { ...buildProject(), review_policy: "all", review_share: 10 },
     ...answers,
   });
 
@@ -102,6 +104,19 @@ test("a copy beside others can take the original's place, gold cannot be replace
   await leave();
   await open();
   expect(shown()).not.toContain("Take these labels");
+});
+
+test("a manager chooses what is reviewed", async () => {
+  const { calls } = await open({}, { "PATCH /api/projects/3": buildProject() });
+  const [all, exceptions] = document.querySelectorAll<HTMLInputElement>("input[type=radio]");
+  expect(all!.checked).toBe(true);
+
+  await act(() => exceptions!.click());
+
+  expect(calls.find(({ method }) => method === "PATCH")).toMatchObject({
+    path: "/api/projects/3",
+    body: { review_policy: "exceptions" },
+  });
 });
 
 test("an empty page says how to begin", async () => {

@@ -46,6 +46,8 @@ export const buildTask = (fields: Partial<Task> = {}): Task => ({
   mine: false,
   reason: "",
   faults: [],
+  findings: 0,
+  flag: "",
   copy_of: null,
   ...fields,
 });

@@ -5,7 +5,7 @@ import { colourOfTrack, hexOfRgb } from "@/store/colours";
 import { LabelDocument } from "@/store/LabelDocument";
 import { Selection } from "@/store/Selection";
 
-const plain = { parent: null, hint: "", is_archived: false };
+const plain = { parent: null, hint: "", longest_m: null, is_archived: false };
 const car = { id: 1, name: "car", colour: "#3080f0", is_stuff: false, position: 0, ...plain };
 const road = { id: 2, name: "road", colour: "#806050", is_stuff: true, position: 1, ...plain };
 const track = (number: number, label_class: number, is_stuff = false): Track => ({

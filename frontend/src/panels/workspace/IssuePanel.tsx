@@ -188,9 +188,21 @@ function OneIssue(props: {
       >
         <span class={`badge ${issue.is_open ? "warn" : ""}`}>frame {issue.frame}</span>
         {track && <span class="name">{room.nameOf(track)}</span>}
-        {issue.fault && <span class="dim">{FAULTS[issue.fault] ?? issue.fault}</span>}
+        {issue.rule ? (
+          <span class="badge" title="A rule has found this">
+            {issue.rule}
+          </span>
+        ) : (
+          issue.fault && <span class="dim">{FAULTS[issue.fault] ?? issue.fault}</span>
+        )}
       </button>
-      {first && <Words by={issue.by?.name ?? "somebody"} text={first.text} at={first.at} />}
+      {first && (
+        <Words
+          by={issue.rule ? "" : (issue.by?.name ?? "somebody")}
+          text={first.text}
+          at={first.at}
+        />
+      )}
       {isChosen &&
         answers.map(({ by, text, at }) => (
           <Words key={at} by={by?.name ?? "somebody"} text={text} at={at} />
@@ -232,7 +244,8 @@ function OneIssue(props: {
 function Words(props: { by: string; text: string; at: string }): JSX.Element {
   return (
     <p class="said">
-      <strong title={new Date(props.at).toLocaleString()}>{props.by}</strong> {props.text}
+      {props.by && <strong title={new Date(props.at).toLocaleString()}>{props.by}</strong>}{" "}
+      {props.text}
     </p>
   );
 }

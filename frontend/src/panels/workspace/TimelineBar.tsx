@@ -177,6 +177,8 @@ const JOB_WORDS: Record<Job["kind"], string> = {
   export: "Exporting",
   demo: "Making the demo drive",
   engine: "Pre-labelling",
+  check: "Checking",
+  compare: "Comparing",
 };
 
 function RunningJobs({ room }: { room: Room }): JSX.Element {

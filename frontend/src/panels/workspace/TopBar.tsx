@@ -1,8 +1,9 @@
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Bell } from "@/panels/Bell";
 import { SendBack, Skip } from "@/panels/TaskForms";
 import { FAULTS, goToNext, isToLabel, mayBeSentBack, TASK_STATES } from "@/panels/taskStates";
+import { isUnderWay } from "@/store/Jobs";
 import { ApiError, api, type Task } from "@/sync/api";
 import { attempt } from "./attempt";
 import { GuidelinesButton } from "./GuidelinesButton";
@@ -39,6 +40,40 @@ export function TopBar(props: {
       <Bell />
       <People room={room} />
     </header>
+  );
+}
+
+/** Lets rules look at the task's frames. What they find comes as issues, by the road of all news. */
+function Check(props: { room: Room; task: Task }): JSX.Element {
+  const { room, task } = props;
+  useNewsOf(room.jobs.changed);
+  const [isAsked, setAsked] = useState(false);
+  const mine = useRef<number | null>(null);
+  useEffect(
+    () =>
+      room.jobs.changed.on((job) => {
+        if (job && job.id === mine.current && !isUnderWay(job)) room.tell(job.message);
+      }),
+    [room],
+  );
+  const isRunning = [...room.jobs.underWay.values()].some(({ kind }) => kind === "check");
+  const check = async () => {
+    setAsked(true);
+    await attempt(room, async () => {
+      mine.current = (await api.checkTask(task.id)).id;
+    });
+    setAsked(false);
+  };
+  return (
+    <button
+      type="button"
+      class="quiet"
+      disabled={isAsked || isRunning}
+      title="Let rules look for what is odd: sizes, stray points, gaps, jumps, doubles, pictures and points that differ"
+      onClick={() => void check()}
+    >
+      {isRunning ? "Checking…" : "Check"}
+    </button>
   );
 }
 
@@ -106,6 +141,7 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
           “{task.reason}”
         </span>
       )}
+      {canSubmit && <Check room={room} task={task} />}
       {canSubmit && (
         <button
           type="button"

@@ -17,6 +17,7 @@ const buildIssue = (fields: Partial<Issue> = {}): Issue => ({
   position: [12, 0, 0.5],
   track: 7,
   fault: "class",
+  rule: "",
   is_open: true,
   suggests: "",
   verdict: "",
@@ -71,7 +72,7 @@ test("an issue shows its place, what is said, and is answered and resolved", asy
   expect(shown()).toContain("Rita a bus");
 
   await act(() => document.querySelector<HTMLElement>(".issue-head")!.click());
-  await settled();
+  await drawn();
   await enter(document.querySelector('input[aria-label="Answer"]')!, " mended ");
   await press("Say");
   await vi.waitFor(async () => {

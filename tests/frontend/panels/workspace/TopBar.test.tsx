@@ -2,10 +2,11 @@
 import { afterEach, expect, test } from "vitest";
 import type { Room } from "@/panels/workspace/Room";
 import { TopBar } from "@/panels/workspace/TopBar";
-import type { Snapshot } from "@/protocol/messages";
+import type { Job, Snapshot } from "@/protocol/messages";
 import { Emitter } from "@/store/Emitter";
+import { Jobs } from "@/store/Jobs";
 import { SceneInfo } from "@/store/SceneInfo";
-import { buildTask } from "../builders";
+import { buildJob, buildTask } from "../builders";
 import { type Answers, button, leave, press, settled, showing, shown } from "../page";
 
 afterEach(leave);
@@ -30,12 +31,13 @@ async function open(fields: Partial<Snapshot>, answers: Answers = {}) {
   };
   const told: string[] = [];
   const tell = (words: string) => told.push(words);
-  const room = { scene, connection, tell } as unknown as Room;
+  const jobs = new Jobs();
+  const room = { scene, connection, jobs, tell } as unknown as Room;
   await showing(<TopBar room={room} task={null} onShowKeys={() => undefined} />, {
     "GET /api/projects/3/tasks": [buildTask({ scene: 5 })],
     ...answers,
   });
-  return { scene, told };
+  return { scene, told, jobs };
 }
 
 test("a drive is handed in when all of it is here", async () => {
@@ -73,6 +75,20 @@ test("when a task is handed in, the next one is offered", async () => {
   await press("Next task");
 
   expect(told).toEqual(["Nothing is left to label"]);
+});
+
+test("rules look at the frames when they are asked to, and say what they found", async () => {
+  const { told, jobs } = await open({}, { "POST /api/tasks/9/checks": buildJob({ id: 12 }) });
+
+  await press("Check");
+  const job = { id: 12, kind: "check", done: 0, total: 3, message: "" } as Job;
+  jobs.put({ ...job, state: "running" });
+  await new Promise(requestAnimationFrame);
+  await settled();
+  expect(button("Checking…").disabled).toBe(true);
+  jobs.put({ ...job, state: "done", message: "2 findings: see the issues" });
+
+  expect(told).toEqual(["2 findings: see the issues"]);
 });
 
 test("a part of a drive says which frames are to be labelled", async () => {
