@@ -15,5 +15,6 @@ app.conf.imports = [
     "backend.imports.tasks",
     "backend.exports.tasks",
     "backend.quality.tasks",
+    "backend.webhooks.tasks",
 ]
 app.conf.task_default_queue = "io"

@@ -113,6 +113,7 @@ LOCAL_APPS = [
     "imports",
     "exports",
     "quality",
+    "webhooks",
 ]
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -193,6 +194,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 24 * 3600}
 CELERY_BEAT_SCHEDULE = {
     "ring-waiting-jobs": {"task": "backend.jobs.tasks.ring_waiting_jobs", "schedule": 5.0},
     "settle-lost-predictions": {"task": "backend.predictions.tasks.settle", "schedule": 3.0},
+    "deliver-webhooks": {
+        "task": "backend.webhooks.tasks.deliver",
+        "schedule": 5.0,
+        # A worker that was busy has one to answer, not one for each time.
+        "options": {"expires": 5.0},
+    },
 }
 
 # --- bytes: a folder, or an S3-compatible store -----------------------------------------------------
@@ -248,6 +255,12 @@ ENGINE_MODELS = Path(_text("MASKLET_ENGINE_MODELS") or DATA / "models")
 
 # What somebody took from the queue and left alone for so long is offered to others.
 TASK_RECLAIM_HOURS = _number("MASKLET_TASK_RECLAIM_HOURS", 72)
+
+# --- webhooks ---------------------------------------------------------------------------------------
+
+# Messages may go to machines of our own network, too, over http and to any port: for trials, and where
+# everybody who manages a project may reach those machines anyway.
+WEBHOOKS_ANYWHERE = _flag("MASKLET_WEBHOOKS_ANYWHERE", False)
 
 # --- API ----------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from backend.scenes import api as scenes
 from backend.tasks import api as tasks
 from backend.tasks import figures_api as figures
 from backend.tasks import issues_api as issues
+from backend.webhooks import api as webhooks
 from backend.workspace import health, pages
 
 
@@ -91,6 +92,11 @@ urlpatterns = [
     path("api/tasks/<int:task_id>/submit", tasks.Submit.as_view()),
     path("api/tasks/<int:task_id>/accept", tasks.Accept.as_view()),
     path("api/tasks/<int:task_id>/send_back", tasks.SendBack.as_view()),
+    path("api/projects/<int:project_id>/webhooks", webhooks.Webhooks.as_view()),
+    path("api/webhooks/<int:webhook_id>", webhooks.OneWebhook.as_view()),
+    path("api/webhooks/<int:webhook_id>/ping", webhooks.Ping.as_view()),
+    path("api/webhooks/<int:webhook_id>/deliveries", webhooks.Deliveries.as_view()),
+    path("api/deliveries/<int:delivery_id>/resend", webhooks.Resend.as_view()),
     path("api/export-formats", exports.Formats.as_view()),
     path("api/projects/<int:project_id>/exports", exports.Exports.as_view()),
     path("api/exports/<int:job_id>/download", exports.Download.as_view()),

@@ -10,7 +10,7 @@ Rules, and from when on they speak up:
     sensors       of its points that a camera sees less than half lie in its mask there, give or take what
                   calibration and motion are off
     speck         nowhere does it have enough points or pixels to be anything
-    gap           it is missing in some frames between two in which it is there
+    gap           it is missing in some frames between two in which it is well to be seen
     jump          from a frame to the next it moves faster than traffic does
     double        two tracks are the same object most of the time
 """
@@ -41,6 +41,7 @@ _SEEN_POINTS = 12  # that a camera must see of a track to compare the two
 _AGREEING = 0.5
 _NOISE_SHARE, _NOISE_PX = 0.006, 3  # of the picture's width: what calibration and motion are off
 _LONGEST_GAP = 10  # frames
+_WELL_POINTS, _WELL_PIXELS = 30, 800  # what is less may well be hidden for a moment
 _FASTEST_M_S = 60.0
 _LEAST_JUMP_M = 4.0  # a centroid moves by itself when another side of the object is seen
 _SAME_IOU, _MOSTLY = 0.7, 0.6
@@ -108,6 +109,7 @@ class _Seen:
     """What is kept of a track."""
 
     frames: list[int] = field(default_factory=list)
+    well: set[int] = field(default_factory=set)  # frames in which it is well to be seen
     most_points: int = 0
     most_pixels: int = 0
     last: tuple[int, float, FloatArray] | None = None  # frame, seconds, centre in world
@@ -141,13 +143,18 @@ class Checks:
             self._doubles(frame.index, dict(self._of_things(sweep.masks)))
         for number, parts in points.items():
             own = _joined(parts)
+            if len(own) >= _WELL_POINTS:
+                self._seen[number].well.add(frame.index)
             self._size(frame.index, frame.sweeps[0].sensor, number, own)
             self._jump(frame, number, own)
         for picture in frame.pictures:
             for number, mask in self._of_things(picture.masks):
                 there.add(number)
                 seen = self._seen[number]
-                seen.most_pixels = max(seen.most_pixels, int(np.count_nonzero(mask)))
+                pixels = int(np.count_nonzero(mask))
+                seen.most_pixels = max(seen.most_pixels, pixels)
+                if pixels >= _WELL_PIXELS:
+                    seen.well.add(frame.index)
                 if number in points:
                     own = _joined(points[number])
                     self._sensors(frame.index, picture, number, mask, own)
@@ -286,18 +293,18 @@ class Checks:
 
     def _gap(self, number: int) -> None:
         at = {index: place for place, index in enumerate(self._indices)}
-        frames = self._seen[number].frames
-        for before, after in pairwise(frames):
+        seen = self._seen[number]
+        for before, after in pairwise(seen.frames):
             missing = at[after] - at[before] - 1
-            if 0 < missing <= _LONGEST_GAP:
+            if 0 < missing <= _LONGEST_GAP and {before, after} <= seen.well:
                 first = self._indices[at[before] + 1]
                 text = (
                     f"is missing in frame {first}" if missing == 1
                     else f"is missing in frames {first} to {self._indices[at[after] - 1]}"
                 )  # fmt: skip
-                self._note(
-                    float(missing), Finding("gap", number, first, f"{text}, and there again")
-                )
+                # Where it is still there, so that somebody can follow it from there.
+                found = Finding("gap", number, before, f"{text}, and there again")
+                self._note(float(missing), found)
 
     def _double(self, one: int, other: int, same: int) -> None:
         shorter, longer = sorted((one, other), key=lambda k: (len(self._seen[k].frames), -k))

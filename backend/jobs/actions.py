@@ -21,6 +21,7 @@ from backend.accounts.models import User
 from backend.jobs import bell
 from backend.jobs.models import ENDED, Job, Kind, State
 from backend.jobs.queries import job_record
+from backend.jobs.signals import ended
 from backend.projects.models import Project
 from backend.protocol.messages import JobChanged
 
@@ -209,14 +210,15 @@ def supersede(job: Job) -> None:
 
 def _end(job: Job, state: str, **fields: Any) -> None:
     fields = {name: value for name, value in fields.items() if value is not None}
-    ended = (
+    was_open = (
         Job.objects.filter(pk=job.pk)
         .exclude(state__in=ENDED)
         .update(state=state, finished_at=timezone.now(), lease_until=None, **fields)
     )
-    if ended:
+    if was_open:
         job.refresh_from_db()
         announce(job)
+        ended.send(Job, job=job)
 
 
 def request_cancel(job: Job) -> Job:
@@ -226,6 +228,7 @@ def request_cancel(job: Job) -> Job:
     if waiting.update(state=State.CANCELLED, finished_at=timezone.now(), message="cancelled"):
         job.refresh_from_db()
         announce(job)
+        ended.send(Job, job=job)
     job.refresh_from_db()
     return job
 

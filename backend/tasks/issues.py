@@ -20,6 +20,7 @@ from backend.protocol import messages
 from backend.scenes.models import Frame, Scene, Sensor
 from backend.tasks.models import Comment, Issue, Task
 from backend.tasks.queries import issue_record, with_comments
+from backend.tasks.signals import raised
 
 _MENTION = re.compile(r"(?<!\w)@([\w.+-]+)")
 _TAKEN_OVER = UUID("6d0be7e6-5a3c-4b2e-9c1d-2f9f6f0a7c11")  # the namespace of their operations
@@ -74,6 +75,7 @@ def raise_issue(
         position=list(position) if position is not None else None, track=track, fault=fault, by=by,
         suggestion=suggestion.model_dump(mode="json") if suggestion else None,
     )  # fmt: skip
+    raised.send(Issue, issue=issue)
     return _said(issue, text, by)
 
 

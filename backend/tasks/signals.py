@@ -4,3 +4,5 @@ from django.dispatch import Signal
 
 # sent with task and step, when a task has moved
 moved = Signal()
+# sent with issue, when a person has raised one
+raised = Signal()

@@ -27,6 +27,7 @@ from backend.projects.invitations import invite
 from backend.projects.models import Role
 from backend.quality.models import Comparison
 from backend.tasks.issues import raise_issue
+from backend.webhooks import actions as webhooks
 from tests.builders import build_project, build_stored_scene, build_user
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -102,6 +103,11 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/tasks/<int:task_id>/submit": {"POST": MEMBERS},
     "api/tasks/<int:task_id>/accept": {"POST": REVIEWERS},
     "api/tasks/<int:task_id>/send_back": {"POST": REVIEWERS},
+    "api/projects/<int:project_id>/webhooks": {"GET": MANAGERS, "POST": MANAGERS},
+    "api/webhooks/<int:webhook_id>": {"PATCH": MANAGERS, "DELETE": MANAGERS},
+    "api/webhooks/<int:webhook_id>/ping": {"POST": MANAGERS},
+    "api/webhooks/<int:webhook_id>/deliveries": {"GET": MANAGERS},
+    "api/deliveries/<int:delivery_id>/resend": {"POST": MANAGERS},
     "api/export-formats": {"GET": SIGNED_IN},
     "api/projects/<int:project_id>/exports": {"POST": MANAGERS},
     "api/exports/<int:job_id>/download": {"GET": MANAGERS},
@@ -166,7 +172,10 @@ def world(db: None, settings, tmp_path: Path) -> World:
         judged=scene, reference=scene, is_gold=False, judged_revision=0, reference_revision=0,
         report={**report, "missing": [], "extra": [], "other_class": []},
     )  # fmt: skip
+    webhook = webhooks.make(project, "https://example.org/hook", ["task.moved"], by=people[MANAGER])
     numbers = {
+        "webhook_id": webhook.pk,
+        "delivery_id": webhooks.ping(webhook).pk,
         "comparison_id": comparison.pk,
         "project_id": project.pk,
         "scene_id": scene.pk,

@@ -10,6 +10,7 @@ import { Quality } from "@/panels/Quality";
 import { Scenes } from "@/panels/Scenes";
 import { Tasks } from "@/panels/Tasks";
 import { Team } from "@/panels/Team";
+import { Webhooks } from "@/panels/Webhooks";
 import { api, mayManage, type Project, type Role, type User } from "@/sync/api";
 
 export type Tab =
@@ -22,7 +23,8 @@ export type Tab =
   | "guidelines"
   | "imports"
   | "exports"
-  | "predictor";
+  | "predictor"
+  | "webhooks";
 const TITLES: Record<Tab, string> = {
   scenes: "Scenes",
   tasks: "Tasks",
@@ -34,6 +36,7 @@ const TITLES: Record<Tab, string> = {
   imports: "Imports",
   exports: "Exports",
   predictor: "Predictor",
+  webhooks: "Webhooks",
 };
 
 export const isTab = (name: string): name is Tab => Object.hasOwn(TITLES, name);
@@ -52,6 +55,7 @@ export function tabsFor(role: Role): Tab[] {
         "imports",
         "exports",
         "predictor",
+        "webhooks",
       ]
     : ["scenes", "tasks", "team", "classes", "guidelines", "predictor"];
 }
@@ -102,6 +106,7 @@ function Content(props: { project: Project; user: User; tab: Tab }): JSX.Element
       {tab === "imports" && <Imports project={project} />}
       {tab === "exports" && <Exports project={project} />}
       {tab === "predictor" && <Predictors project={project} />}
+      {tab === "webhooks" && <Webhooks project={project} />}
     </>
   );
 }

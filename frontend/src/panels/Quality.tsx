@@ -59,25 +59,25 @@ function Reviews({ project }: { project: number }): JSX.Element | null {
   const choose = (wish: Parameters<typeof api.configure>[1]) =>
     void act(api.configure(project, wish));
   return (
-    <fieldset class="plain stack tight panel" aria-label="What is reviewed">
-      <label class="row">
+    <fieldset class="plain stack panel" aria-label="What is reviewed">
+      <label>
         <input
           type="radio"
           name="policy"
           checked={value.review_policy === "all"}
           onChange={() => choose({ review_policy: "all" })}
-        />
+        />{" "}
         Everything that is handed in is reviewed
       </label>
-      <label class="row">
+      <label>
         <input
           type="radio"
           name="policy"
           checked={value.review_policy === "exceptions"}
           onChange={() => choose({ review_policy: "exceptions" })}
-        />
+        />{" "}
         Only exceptions are: what rules find something in, what the model doubts, open issues, and
-        what came back. The rest is accepted by itself, but for
+        what came back. The rest is accepted by itself, but for{" "}
         <input
           class="tiny"
           type="number"
@@ -89,7 +89,7 @@ function Reviews({ project }: { project: number }): JSX.Element | null {
           onChange={({ currentTarget: { validity, valueAsNumber } }) => {
             if (validity.valid) choose({ review_share: valueAsNumber });
           }}
-        />
+        />{" "}
         % that are drawn by chance
       </label>
       <Failure words={error} />

@@ -270,7 +270,7 @@ function Row(props: {
           </td>
         )}
         <td class="name">
-          <a href={addressOf(task)}>{titleOf(task)}</a>
+          <a href={addressOf(task)}>{titleOf(task)}</a>{" "}
           {task.copy_of !== null && (
             <span class="badge" title="Labelled again by somebody who does not know it">
               blind copy

@@ -202,6 +202,31 @@ export interface Invitation {
   expires_at: string;
 }
 
+export type WebhookEvent = "task.moved" | "job.ended" | "issue.raised";
+
+/** secret: told when it is made, and never again. */
+export interface Webhook {
+  id: number;
+  url: string;
+  events: WebhookEvent[];
+  is_active: boolean;
+  created_at: string;
+  secret?: string;
+}
+
+/** next_at: when it is tried again; null: nothing is left to do. status: of the last answer. */
+export interface Delivery {
+  id: number;
+  event: WebhookEvent | "ping";
+  body: Record<string, unknown>;
+  created_at: string;
+  attempts: number;
+  next_at: string | null;
+  delivered_at: string | null;
+  status: number | null;
+  error: string;
+}
+
 /** One administrative act. */
 export interface AuditEntry {
   id: number;
@@ -430,6 +455,15 @@ export const api = {
     json<Task[]>("PATCH", `/api/projects/${project}/tasks`, { tasks, ...plan }),
   figures: (project: number, days: number) =>
     get<Figures>(`/api/projects/${project}/figures?days=${days}`),
+  webhooks: (project: number) => get<Webhook[]>(`/api/projects/${project}/webhooks`),
+  makeWebhook: (project: number, url: string, events: WebhookEvent[]) =>
+    post<Webhook>(`/api/projects/${project}/webhooks`, { url, events }),
+  changeWebhook: (id: number, wish: Partial<Pick<Webhook, "is_active" | "events">>) =>
+    json<Webhook>("PATCH", `/api/webhooks/${id}`, wish),
+  removeWebhook: (id: number) => json<null>("DELETE", `/api/webhooks/${id}`),
+  pingWebhook: (id: number) => post<Delivery>(`/api/webhooks/${id}/ping`),
+  deliveries: (webhook: number) => get<Delivery[]>(`/api/webhooks/${webhook}/deliveries`),
+  resend: (delivery: number) => post<Delivery>(`/api/deliveries/${delivery}/resend`),
   quality: (project: number) => get<Quality>(`/api/projects/${project}/quality`),
   checkTask: (id: number) => post<JobSummary>(`/api/tasks/${id}/checks`),
   comparison: (id: number) => get<ComparisonDetail>(`/api/comparisons/${id}`),

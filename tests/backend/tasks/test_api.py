@@ -66,6 +66,9 @@ def test_a_task_goes_through_the_hands_of_labeller_and_reviewer(room: Room, clie
         "mine": False,
         "reason": "",
         "faults": [],
+        "findings": 0,
+        "flag": "",
+        "copy_of": None,
     }
     assert "accepted by rita" in Document.objects.get(pk=room.task.scene_id).why_frozen
     client.force_login(room.ann)

@@ -33,6 +33,7 @@ test.each<[Role, string[]]>([
       "Imports",
       "Exports",
       "Predictor",
+      "Webhooks",
     ],
   ],
   [
@@ -48,6 +49,7 @@ test.each<[Role, string[]]>([
       "Imports",
       "Exports",
       "Predictor",
+      "Webhooks",
     ],
   ],
 ])("a project shows to %s what that role can do", async (role, expected) => {

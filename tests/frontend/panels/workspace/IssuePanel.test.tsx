@@ -8,6 +8,8 @@ import { Emitter } from "@/store/Emitter";
 import { Issues } from "@/store/Issues";
 import { type Answers, enter, leave, press, settled, showing, shown } from "../page";
 
+Element.prototype.scrollIntoView = () => undefined; // jsdom has no layout
+
 afterEach(leave);
 
 const buildIssue = (fields: Partial<Issue> = {}): Issue => ({

@@ -1,0 +1,6 @@
+"""What higher rooms may listen to."""
+
+from django.dispatch import Signal
+
+# sent with job, when it is done, failed or cancelled
+ended = Signal()
