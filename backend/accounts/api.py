@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from backend.accounts.actions import LONGEST_DAYS, TooManyTokens, create_token, take_back
 from backend.accounts.models import ApiToken, Notification, User
 from backend.accounts.notifications import mark_read
-from backend.accounts.session import InPerson, SignedIn, person
+from backend.accounts.session import NEVER_KEPT, InPerson, SignedIn, person
 
 logger = logging.getLogger(__name__)
 MOST_SHOWN = 50
@@ -136,7 +136,8 @@ class Tokens(APIView):
             row, secret = create_token(person(request), **wish.validated_data)
         except TooManyTokens as error:
             raise serializers.ValidationError({"name": [str(error)]}) from error
-        return Response({**TokenAnswer(row).data, "token": secret}, status=201)
+        answered = {**TokenAnswer(row).data, "token": secret}
+        return Response(answered, status=201, headers=NEVER_KEPT)
 
 
 class OneToken(APIView):

@@ -2,6 +2,7 @@ import pgtrigger
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils import timezone
 
 
 class User(AbstractUser):
@@ -64,6 +65,19 @@ class Notification(models.Model):
                 fields=["user"], name="unread_notifications", condition=models.Q(read_at=None)
             )
         ]
+
+
+class Repeat(models.Model):
+    """A request that may come again because its answer got lost (`Idempotency-Key`), and what was answered.
+
+    digest: of the key and whose it is.  asked: of what was asked for.  status null: it is under way.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    asked = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.BinaryField(default=b"")
+    at = models.DateTimeField(default=timezone.now, db_index=True)
 
 
 class AuditEntry(models.Model):

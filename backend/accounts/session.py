@@ -23,6 +23,8 @@ from rest_framework.request import Request
 from backend.accounts.actions import digest_of
 from backend.accounts.models import ApiToken, User
 
+# Of answers with a secret in them, which is told once.
+NEVER_KEPT = {"Cache-Control": "no-store"}
 _NOTED_EVERY = timedelta(minutes=1)
 
 

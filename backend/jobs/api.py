@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from backend.jobs import actions
 from backend.jobs.models import Job, Kind, State
 from backend.jobs.queries import visible_jobs
+from backend.paging import PAGES, page
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for
 
@@ -69,7 +70,7 @@ class ProjectJobs(APIView):
 
     @extend_schema(
         responses=JobAnswer(many=True),
-        parameters=[OpenApiParameter("kind", enum=Kind.values, many=True)],
+        parameters=[OpenApiParameter("kind", enum=Kind.values, many=True), *PAGES],
     )
     def get(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "view")
@@ -79,8 +80,10 @@ class ProjectJobs(APIView):
         jobs = visible_jobs(request.user).filter(project=project)
         if kinds:
             jobs = jobs.filter(kind__in=kinds)
-        latest = jobs.select_related("requested_by").order_by("-id")[:MOST_LISTED]
-        return Response([job_shown(job) for job in latest])
+        latest = jobs.select_related("requested_by").order_by("-id")
+        return page(
+            request, latest, lambda rows: [job_shown(job) for job in rows], default=MOST_LISTED
+        )
 
 
 class OneJob(APIView):

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from backend.accounts.models import AuditEntry, User
 from backend.accounts.session import person
+from backend.paging import PAGES, page
 from backend.projects import actions
 from backend.projects.guidelines import as_html
 from backend.projects.models import Member, Project, Role
@@ -78,10 +79,10 @@ class MemberWish(RoleWish):
 class ProjectList(APIView):
     permission_classes = [AdminsMake]
 
-    @extend_schema(responses=ProjectAnswer(many=True))
+    @extend_schema(responses=ProjectAnswer(many=True), parameters=PAGES)
     def get(self, request: Request) -> Response:
         projects = with_counts(visible_projects(request.user))
-        return Response([project_json(request, project) for project in projects])
+        return page(request, projects, lambda rows: [project_json(request, row) for row in rows])
 
     @extend_schema(request=ProjectWish, responses={201: ProjectAnswer})
     def post(self, request: Request) -> Response:
@@ -123,10 +124,11 @@ class Members(APIView):
 
     permission_classes = [SignedIn]
 
-    @extend_schema(responses=MemberAnswer(many=True))
+    @extend_schema(responses=MemberAnswer(many=True), parameters=PAGES)
     def get(self, request: Request, project_id: int) -> Response:
         project = project_for(request.user, project_id, "view")
-        return Response(MemberAnswer(members_of(project), many=True).data)
+        team = members_of(project)
+        return page(request, team, lambda rows: list(MemberAnswer(rows, many=True).data))
 
     @extend_schema(request=MemberWish, responses={201: MemberAnswer})
     def post(self, request: Request, project_id: int) -> Response:

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backend.accounts.api import Anyone
-from backend.accounts.session import person
+from backend.accounts.session import NEVER_KEPT, person
 from backend.projects import invitations
 from backend.projects.models import Role
 from backend.projects.permissions import GIVEN_ROLES, SignedIn
@@ -77,7 +77,7 @@ class Invitations(APIView):
         wish = InvitationWish(data=request.data)
         wish.is_valid(raise_exception=True)
         row, secret = invitations.invite(project, by=person(request), **wish.validated_data)
-        return Response({**_shown(row), "secret": secret}, status=201)
+        return Response({**_shown(row), "secret": secret}, status=201, headers=NEVER_KEPT)
 
 
 class OneInvitation(APIView):

@@ -6,12 +6,15 @@ from typing import Any
 
 from django.http import HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backend.accounts.session import person
+from backend.paging import PAGES, page
 from backend.projects.permissions import SignedIn, may
 from backend.projects.queries import project_for
 from backend.scenes import actions, storage
@@ -21,13 +24,15 @@ from backend.scenes.queries import preview_reading, visible_scenes, with_counts
 class ProjectScenes(APIView):
     permission_classes = [SignedIn]
 
+    @extend_schema(parameters=PAGES, responses={200: OpenApiTypes.ANY})
     def get(self, request: Request, project_id: int) -> Response:
         """Blind copies stand here only for whoever labels them, to whom they are scenes like others."""
         project = project_for(request.user, project_id, "view")
         scenes = with_counts(visible_scenes(request.user).filter(project=project))
         if may(request.user, "review", project):
             scenes = scenes.filter(original=None)
-        return Response([scene_shown(scene) for scene in scenes.order_by("-imported_at", "-id")])
+        latest = scenes.order_by("-imported_at", "-id")
+        return page(request, latest, lambda rows: [scene_shown(scene) for scene in rows])
 
 
 class OneScene(APIView):

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from backend.accounts.models import User
 from backend.accounts.session import person
+from backend.paging import PAGES, page
 from backend.projects.models import Project
 from backend.projects.permissions import SignedIn, may
 from backend.projects.queries import members_of, project_for
@@ -128,6 +129,7 @@ class TaskList(APIView):
             OpenApiParameter("state", enum=[s.value for s in Task.State], many=True),
             OpenApiParameter("assignee", description="a person's id, `me` or `nobody`"),
             OpenApiParameter("scene", int),
+            *PAGES,
         ],
     )
     def get(self, request: Request, project_id: int) -> Response:
@@ -142,7 +144,7 @@ class TaskList(APIView):
                 tasks = tasks.filter(assignee=None)
             elif wanted is not None:
                 tasks = tasks.filter(**{name: _number(name, wanted, person(request))})
-        return Response(tasks_json(request, project, tasks))
+        return page(request, tasks, lambda rows: tasks_json(request, project, rows))
 
     @extend_schema(request=BulkWish, responses=TaskAnswer(many=True))
     def patch(self, request: Request, project_id: int) -> Response:

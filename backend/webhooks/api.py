@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from backend.accounts.session import person
+from backend.accounts.session import NEVER_KEPT, person
 from backend.projects.permissions import SignedIn
 from backend.projects.queries import project_for, visible_projects
 from backend.webhooks import actions
@@ -76,7 +76,7 @@ class Webhooks(APIView):
             made = actions.make(project, **wish.validated_data, by=person(request))
         except (Unsendable, actions.TooMany) as error:
             raise serializers.ValidationError({"url": [str(error)]}) from error
-        return Response(NewWebhook(made).data, status=201)
+        return Response(NewWebhook(made).data, status=201, headers=NEVER_KEPT)
 
 
 class OneWebhook(APIView):

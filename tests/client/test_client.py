@@ -57,8 +57,9 @@ def workers(monkeypatch):
     """Whoever waits lets the jobs be done meanwhile."""
 
     def work(seconds: float) -> None:
-        for job in Job.objects.filter(state=State.WAITING):
-            {Kind.IMPORT: run_import, Kind.EXPORT: run_export}[Kind(job.kind)](job.pk)
+        does = {Kind.IMPORT: run_import, Kind.EXPORT: run_export}
+        for job in Job.objects.filter(state=State.WAITING, kind__in=does):
+            does[Kind(job.kind)](job.pk)
 
     monkeypatch.setattr(masklet.client.time, "sleep", work)
 
@@ -171,6 +172,33 @@ def test_a_server_that_is_not_there_is_said_so():
         pytest.raises(Unreachable, match="http://nowhere does not answer"),
     ):
         client.projects()
+
+
+def test_an_answer_that_got_lost_is_asked_for_with_the_same_key(monkeypatch):
+    monkeypatch.setattr(masklet.client.time, "sleep", lambda _: None)
+    keys = []
+
+    def flaky(request):
+        keys.append(request.headers["Idempotency-Key"])
+        if len(keys) == 1:
+            raise httpx.ReadError("lost")
+        return httpx.Response(201, json={"id": 1, "name": "streets", "role": "admin"})
+
+    with Client("http://here", "x", transport=httpx.MockTransport(flaky)) as client:
+        assert client.create_project("streets").id == 1
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+def test_a_list_is_read_page_by_page():
+    def pages(request):
+        first = "offset" not in str(request.url)
+        headers = {"Link": '</api/projects?offset=1>; rel="next"'} if first else {}
+        project = {"id": 1 if first else 2, "name": "a", "role": "admin"}
+        return httpx.Response(200, json=[project], headers=headers)
+
+    with Client("http://here", "x", transport=httpx.MockTransport(pages)) as client:
+        assert [project.id for project in client.projects()] == [1, 2]
 
 
 # --- the command line ----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO, Self
+from uuid import uuid4
 
 import httpx
 
@@ -81,7 +82,7 @@ class Client:
         return Person.of(user)
 
     def projects(self) -> list[Project]:
-        return [Project.of(each) for each in self._get("/api/projects")]
+        return [Project.of(each) for each in self._all("/api/projects")]
 
     def project(self, name: str | int) -> Project:
         """By name or number. Raises Refused where there is none that you may see."""
@@ -96,7 +97,7 @@ class Client:
         return Project.of(self._post("/api/projects", {"name": name, "attribution": attribution}))
 
     def members(self, project: Project) -> list[Member]:
-        return [Member.of(each) for each in self._get(f"/api/projects/{project.id}/members")]
+        return [Member.of(each) for each in self._all(f"/api/projects/{project.id}/members")]
 
     def add_member(self, project: Project, username: str, role: str) -> Member:
         return Member.of(
@@ -104,7 +105,7 @@ class Client:
         )
 
     def scenes(self, project: Project) -> list[Scene]:
-        return [Scene.of(each) for each in self._get(f"/api/projects/{project.id}/scenes")]
+        return [Scene.of(each) for each in self._all(f"/api/projects/{project.id}/scenes")]
 
     # --- drives come in --------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class Client:
         asked: dict[str, Any] = {"state": list(state)}
         if assignee is not None:
             asked["assignee"] = assignee
-        return [Task.of(each) for each in self._get(f"/api/projects/{project.id}/tasks", asked)]
+        return [Task.of(each) for each in self._all(f"/api/projects/{project.id}/tasks", asked)]
 
     def split(self, scene: Scene | int, *, frames: int, overlap: int = 0) -> list[Task]:
         """Several tasks of so many frames instead of the scene's one, which nobody may have begun."""
@@ -235,8 +236,24 @@ class Client:
     def _get(self, path: str, asked: Mapping[str, Any] | None = None) -> Any:
         return self._call("GET", path, params=asked).json()
 
+    def _all(self, path: str, asked: Mapping[str, Any] | None = None) -> list[Any]:
+        """Every page of a list, by the links that the server gives."""
+        response = self._call("GET", path, params=asked)
+        found = list(response.json())
+        while "next" in response.links:
+            response = self._call("GET", response.links["next"]["url"])
+            found += response.json()
+        return found
+
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._call("POST", path, json=body).json()
+        """An answer that is lost on the way is asked for again: with the same key nothing happens twice."""
+        headers = {"Idempotency-Key": str(uuid4())}
+        for pause_s in _PAUSES_S[:2]:
+            try:
+                return self._call("POST", path, json=body, headers=headers).json()
+            except Unreachable:
+                time.sleep(pause_s)
+        return self._call("POST", path, json=body, headers=headers).json()
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Raises Refused, with the server's words, or Unreachable."""

@@ -383,6 +383,18 @@ async function json<T>(method: string, path: string, body?: unknown): Promise<T>
 }
 
 const get = <T>(path: string): Promise<T> => json<T>("GET", path);
+/** Every page of a list, by the links that the server gives. */
+async function all<T>(path: string): Promise<T[]> {
+  const found: T[] = [];
+  let next: string | undefined = path;
+  while (next !== undefined) {
+    const response: Response = await call("GET", next);
+    found.push(...((await response.json()) as T[]));
+    next = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "")?.[1];
+  }
+  return found;
+}
+
 const post = <T>(path: string, body: unknown = {}): Promise<T> => json<T>("POST", path, body);
 
 export const api = {
@@ -416,9 +428,9 @@ export const api = {
   acceptInvitation: (wish: { secret: string; username: string; name: string; password: string }) =>
     post<{ project: number }>("/api/invitations/accept", wish),
 
-  projects: () => get<Project[]>("/api/projects"),
+  projects: () => all<Project>("/api/projects"),
   makeProject: (name: string) => post<Project>("/api/projects", { name }),
-  members: (project: number) => get<Member[]>(`/api/projects/${project}/members`),
+  members: (project: number) => all<Member>(`/api/projects/${project}/members`),
   addMember: (project: number, username: string, role: GivenRole) =>
     post<Member>(`/api/projects/${project}/members`, { username, role }),
   changeRole: (project: number, user: number, role: GivenRole) =>
@@ -443,12 +455,12 @@ export const api = {
   predictor: (project: number) => get<Predictors>(`/api/projects/${project}/predictor`),
   choosePredictor: (project: number, predictor: string) =>
     json<Predictors>("PUT", `/api/projects/${project}/predictor`, { predictor }),
-  scenes: (project: number) => get<SceneSummary[]>(`/api/projects/${project}/scenes`),
+  scenes: (project: number) => all<SceneSummary>(`/api/projects/${project}/scenes`),
   scene: (id: number) => get<SceneSummary>(`/api/scenes/${id}`),
   deleteScene: (id: number) => json<null>("DELETE", `/api/scenes/${id}`),
 
   tasks: (project: number, scene?: number) =>
-    get<Task[]>(`/api/projects/${project}/tasks${scene === undefined ? "" : `?scene=${scene}`}`),
+    all<Task>(`/api/projects/${project}/tasks${scene === undefined ? "" : `?scene=${scene}`}`),
   assignTask: (id: number, assignee: number | null) =>
     json<Task>("PATCH", `/api/tasks/${id}`, { assignee }),
   planTasks: (project: number, tasks: number[], plan: TaskPlan) =>
