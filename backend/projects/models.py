@@ -6,6 +6,7 @@ from django.db import models
 
 
 class Role(models.TextChoices):
+    VIEWER = "viewer", "viewer"
     ANNOTATOR = "annotator", "annotator"
     REVIEWER = "reviewer", "reviewer"
     MANAGER = "manager", "project manager"

@@ -15,10 +15,12 @@ from backend.projects.models import Project, Role
 
 # What a role may do in its project: each what the one before may, and more. Admins may do everything
 # everywhere.
-_ANNOTATOR = frozenset({"view", "label", "submit"})
+_VIEWER = frozenset({"view"})
+_ANNOTATOR = _VIEWER | {"label", "submit"}
 _REVIEWER = _ANNOTATOR | {"review"}
 _MANAGER = _REVIEWER | {"assign", "export", "import", "delete_scene", "configure"}
 ABILITIES: dict[str, frozenset[str]] = {
+    Role.VIEWER: _VIEWER,
     Role.ANNOTATOR: _ANNOTATOR,
     Role.REVIEWER: _REVIEWER,
     Role.MANAGER: _MANAGER,

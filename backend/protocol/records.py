@@ -20,7 +20,7 @@ Vector3 = Annotated[list[Finite], Field(min_length=3, max_length=3)]
 Matrix4 = Annotated[list[Finite], Field(min_length=16, max_length=16)]  # row-major
 Number = Annotated[int, Field(ge=0, lt=2**31)]
 Source = Literal["person", "model", "engine", "import"]
-Role = Literal["annotator", "reviewer", "manager", "admin"]
+Role = Literal["viewer", "annotator", "reviewer", "manager", "admin"]
 
 
 class Record(BaseModel):

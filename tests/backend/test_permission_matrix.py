@@ -32,13 +32,14 @@ from tests.builders import build_project, build_stored_scene, build_user
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # not signed in, signed in but no member, the members' roles, and an admin who is no member
-STRANGER, OUTSIDER, ANNOTATOR, REVIEWER, MANAGER, ADMIN = PEOPLE = (
-    "stranger", "outsider", "annotator", "reviewer", "manager", "admin",
+STRANGER, OUTSIDER, VIEWER, ANNOTATOR, REVIEWER, MANAGER, ADMIN = PEOPLE = (
+    "stranger", "outsider", "viewer", "annotator", "reviewer", "manager", "admin",
 )  # fmt: skip
 ANYBODY = set(PEOPLE)
 SIGNED_IN = ANYBODY - {STRANGER}
 MEMBERS = SIGNED_IN - {OUTSIDER}
-REVIEWERS = MEMBERS - {ANNOTATOR}
+LABELLERS = MEMBERS - {VIEWER}
+REVIEWERS = LABELLERS - {ANNOTATOR}
 MANAGERS = {MANAGER, ADMIN}
 
 TABLE: dict[str, dict[str, set[str]]] = {
@@ -82,25 +83,25 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/projects/<int:project_id>/tasks": {"GET": MEMBERS, "PATCH": MANAGERS},
     "api/projects/<int:project_id>/figures": {"GET": MANAGERS},
     "api/projects/<int:project_id>/figures.csv": {"GET": MANAGERS},
-    "api/projects/<int:project_id>/next/label": {"POST": MEMBERS},
+    "api/projects/<int:project_id>/next/label": {"POST": LABELLERS},
     "api/projects/<int:project_id>/next/review": {"POST": REVIEWERS},
     "api/scenes/<int:scene_id>/split": {"POST": MANAGERS},
-    "api/scenes/<int:scene_id>/issues": {"GET": MEMBERS, "POST": MEMBERS},
-    "api/issues/<int:issue_id>": {"PATCH": MEMBERS},
-    "api/issues/<int:issue_id>/comments": {"POST": MEMBERS},
-    "api/issues/<int:issue_id>/suggestion": {"POST": MEMBERS},
+    "api/scenes/<int:scene_id>/issues": {"GET": MEMBERS, "POST": LABELLERS},
+    "api/issues/<int:issue_id>": {"PATCH": LABELLERS},
+    "api/issues/<int:issue_id>/comments": {"POST": LABELLERS},
+    "api/issues/<int:issue_id>/suggestion": {"POST": LABELLERS},
     "api/tasks/<int:task_id>/steps": {"GET": MEMBERS},
     "api/tasks/<int:task_id>/copies": {"POST": MANAGERS},
-    "api/tasks/<int:task_id>/checks": {"POST": MEMBERS},
+    "api/tasks/<int:task_id>/checks": {"POST": LABELLERS},
     "api/scenes/<int:scene_id>/adopt": {"POST": MANAGERS},
     "api/projects/<int:project_id>/quality": {"GET": MANAGERS},
     "api/comparisons/<int:comparison_id>": {"GET": MANAGERS},
-    "api/tasks/<int:task_id>/start": {"POST": MEMBERS},
-    "api/tasks/<int:task_id>/skip": {"POST": MEMBERS},
-    "api/tasks/<int:task_id>/give_up": {"POST": MEMBERS},
+    "api/tasks/<int:task_id>/start": {"POST": LABELLERS},
+    "api/tasks/<int:task_id>/skip": {"POST": LABELLERS},
+    "api/tasks/<int:task_id>/give_up": {"POST": LABELLERS},
     "api/tasks/<int:task_id>/reopen": {"POST": MANAGERS},
     "api/tasks/<int:task_id>": {"GET": MEMBERS, "PATCH": MANAGERS},
-    "api/tasks/<int:task_id>/submit": {"POST": MEMBERS},
+    "api/tasks/<int:task_id>/submit": {"POST": LABELLERS},
     "api/tasks/<int:task_id>/accept": {"POST": REVIEWERS},
     "api/tasks/<int:task_id>/send_back": {"POST": REVIEWERS},
     "api/projects/<int:project_id>/webhooks": {"GET": MANAGERS, "POST": MANAGERS},
@@ -155,6 +156,7 @@ def world(db: None, settings, tmp_path: Path) -> World:
     scene = build_stored_scene(project, frames=1)
     people = {
         OUTSIDER: build_user("oscar", project=build_project("elsewhere"), role=Role.MANAGER),
+        VIEWER: build_user("vera", project=project, role=Role.VIEWER),
         ANNOTATOR: build_user("ann", project=project),
         REVIEWER: build_user("rita", project=project, role=Role.REVIEWER),
         MANAGER: build_user("mia", project=project, role=Role.MANAGER),

@@ -14,7 +14,16 @@ import {
   TASK_STATES,
   titleOf,
 } from "@/panels/taskStates";
-import { api, type Member, mayManage, type Project, type Task, type TaskPlan } from "@/sync/api";
+import {
+  api,
+  type Member,
+  mayLabel,
+  mayManage,
+  mayReview,
+  type Project,
+  type Task,
+  type TaskPlan,
+} from "@/sync/api";
 
 type Act = (action: Promise<unknown>) => void;
 
@@ -46,10 +55,12 @@ export function Tasks(props: { project: Project }): JSX.Element {
     <section aria-label="Tasks" class="stack">
       <div class="row apart">
         <div class="row">
-          <button type="button" class="primary" onClick={() => goOn("label")}>
-            Next task
-          </button>
-          {project.role !== "annotator" && (
+          {mayLabel(project.role) && (
+            <button type="button" class="primary" onClick={() => goOn("label")}>
+              Next task
+            </button>
+          )}
+          {mayReview(project.role) && (
             <button type="button" onClick={() => goOn("review")}>
               Next review
             </button>
@@ -367,9 +378,9 @@ function Buttons(props: {
 }): JSX.Element {
   const { task, act, ask } = props;
   const isManager = mayManage(props.role);
-  const mayReview = props.role !== "annotator";
+  const isReviewer = mayReview(props.role);
   const isOurs = task.assignee === null || task.mine || isManager;
-  const mayDo = isOurs && isToLabel(task);
+  const mayDo = mayLabel(props.role) && isOurs && isToLabel(task);
   return (
     <div class="row">
       <a class="button" href={addressOf(task)}>
@@ -380,14 +391,14 @@ function Buttons(props: {
           Submit
         </button>
       )}
-      {mayReview && task.state === "submitted" && (
+      {isReviewer && task.state === "submitted" && (
         <button type="button" class="primary" onClick={() => act(api.acceptTask(task.id))}>
           Accept
         </button>
       )}
       {!props.isAsking && (
         <>
-          {mayReview && mayBeSentBack(task) && (
+          {isReviewer && mayBeSentBack(task) && (
             <button type="button" onClick={() => ask("send back")}>
               Send back…
             </button>

@@ -5,6 +5,7 @@ import { Failure, useActs, useLoaded, Waiting } from "@/panels/Page";
 import { api, type GivenRole, type Member, mayManage, type Project, type User } from "@/sync/api";
 
 const ROLES: Record<GivenRole, { words: string; may: string }> = {
+  viewer: { words: "viewer", may: "looks, and changes nothing" },
   annotator: { words: "annotator", may: "labels, and submits tasks" },
   reviewer: { words: "reviewer", may: "labels, accepts and sends back" },
   manager: {

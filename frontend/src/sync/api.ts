@@ -3,8 +3,12 @@ import type { DeleteMasks, DeleteTrack, Issue, LabelClass, UpdateTrack } from "@
 // The server's HTTP surface, typed. Errors carry the server's own words; being signed out leads to
 // the sign-in page and back.
 
-export type GivenRole = "annotator" | "reviewer" | "manager";
+export type GivenRole = "viewer" | "annotator" | "reviewer" | "manager";
 export type Role = GivenRole | "admin";
+
+export const mayLabel = (role: Role): boolean => role !== "viewer";
+
+export const mayReview = (role: Role): boolean => mayManage(role) || role === "reviewer";
 
 export const mayManage = (role: Role): boolean => role === "manager" || role === "admin";
 

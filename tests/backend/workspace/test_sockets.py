@@ -190,6 +190,19 @@ async def test_somebody_who_leaves_the_project_cannot_go_on_editing(scene):
     assert await Track.objects.acount() == 0
 
 
+async def test_a_viewer_sees_the_scene_and_cannot_change_it(scene):
+    vera = await sync_to_async(build_user)("vera", project=scene.project, role=Role.VIEWER)
+    control, snapshot = await joined(scene, vera)
+    assert (snapshot["role"], snapshot["may_edit"]) == ("viewer", False)
+    assert "but not change it" in snapshot["why_read_only"]
+
+    await say(control, **edit("create_track", label_class=snapshot["label_classes"][0]["id"]))
+
+    assert "but not change it" in (await heard(control, "request_failed"))["reason"]
+    assert await Track.objects.acount() == 0
+    await control.disconnect()
+
+
 async def test_a_page_of_another_protocol_is_told_to_reload(scene):
     ann = await sync_to_async(build_user)("ann", project=scene.project)
     control = await sync_to_async(socket)(scene, user=ann)

@@ -18,6 +18,7 @@ const open = (role: Role, task: Task, answers = {}) =>
   });
 
 test.each<[Role, Task["state"], string[]]>([
+  ["viewer", "open", []],
   ["annotator", "open", ["Submit", "Skip…"]],
   ["annotator", "in_progress", ["Submit", "Skip…", "Give up"]],
   ["annotator", "submitted", []],
@@ -200,7 +201,7 @@ test("the list can be narrowed to one state", async () => {
 
   await press("accepted 1");
 
-  expect([...document.querySelectorAll("td.name")].map((cell) => cell.textContent)).toEqual([
-    "two",
-  ]);
+  expect([...document.querySelectorAll("td.name")].map((cell) => cell.textContent?.trim())).toEqual(
+    ["two"],
+  );
 });

@@ -4,7 +4,7 @@ import { Bell } from "@/panels/Bell";
 import { SendBack, Skip } from "@/panels/TaskForms";
 import { FAULTS, goToNext, isToLabel, mayBeSentBack, TASK_STATES } from "@/panels/taskStates";
 import { isUnderWay } from "@/store/Jobs";
-import { ApiError, api, type Task } from "@/sync/api";
+import { ApiError, api, mayReview, type Task } from "@/sync/api";
 import { attempt } from "./attempt";
 import { GuidelinesButton } from "./GuidelinesButton";
 import type { Room } from "./Room";
@@ -119,7 +119,7 @@ function TaskState({ room, wanted }: { room: Room; wanted: number | null }): JSX
       if (why) room.tell(why);
     });
   const isArriving = scene.frames.length < scene.expectedFrames;
-  const isReviewer = scene.role !== "annotator";
+  const isReviewer = mayReview(scene.role);
   const { words, badge } = TASK_STATES[task.state];
   const isTheirs = task.assignee !== null && !task.mine;
   const canSubmit = scene.mayEdit && !isTheirs && isToLabel(task);
