@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 Asked = messages.AddPrompt | messages.Propagate | messages.CancelRequest | messages.Edit
 TRY_AGAIN_LATER = 1013  # a close code of the websocket registry
 NOT_ALLOWED = "you may look at this scene, but not change it"
+GONE = "you no longer have access to this scene"
 
 
 class NoAccess(Exception):
@@ -82,9 +83,7 @@ class ControlConsumer(Socket):
         try:
             await self._handle(message)
         except NoAccess:
-            await self._refuse(
-                messages.CLOSE_NOT_ALLOWED, "you no longer have access to this scene"
-            )
+            await self._refuse(messages.CLOSE_NOT_ALLOWED, GONE)
         except (InvalidEdit, predictions.NoWorker) as error:
             await self._say(RequestFailed(request_id=_request_of(message), reason=str(error)))
         except Exception:
@@ -101,6 +100,7 @@ class ControlConsumer(Socket):
             case messages.Join():
                 await self._join(message)
             case messages.CatchUp():
+                await in_database(self._access)
                 await self._say(await in_database(self._missed, message.known_revision))
             case messages.MovePresence():
                 await in_database(self._access)
@@ -168,8 +168,15 @@ class ControlConsumer(Socket):
         await self._say(await in_database(_snapshot, now, self.connection, people))
 
     async def _stay_present(self) -> None:
+        """And no longer than one may: news of a scene are for those alone who may look at it."""
         while True:
             await asyncio.sleep(FADE_S / 3)
+            try:
+                await in_database(self._access)
+            except NoAccess:
+                hub().leave(self.scene_id, self)
+                await self._refuse(messages.CLOSE_NOT_ALLOWED, GONE)
+                return
             await self.board.put(self._here)
 
     async def _say(self, message: records.Record) -> None:

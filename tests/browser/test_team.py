@@ -123,5 +123,61 @@ def test_a_drive_goes_through_the_hands_of_a_team(browser, running, places, tmp_
     classes = {mask.label_class for mask in READERS["native"](archive).frames[0].labels.masks}
     assert classes == {"tram"}
     assert archive.name == "Demo_drive_native.zip"
+
+    # Somebody labels the first part again without knowing it, and misses the tram.
+    manager.goto(f"{running.url}/projects/1/tasks")
+    manager.get_by_role("button", name="Label again…").first.click()
+    manager.locator("form input.tiny").fill("1")
+    manager.get_by_role("button", name="Make a blind copy").click()
+    manager.get_by_text("blind copy", exact=True).wait_for()
+    reviewer.goto(f"{running.url}/projects/1/tasks")
+    next_one(reviewer, "Next task", places)
+    assert reviewer.get_by_text("Demo drive").count()
+    reviewer.get_by_role("button", name="Check").click()
+    reviewer.get_by_text("nothing odd was found").wait_for()
+    reviewer.get_by_role("button", name="Submit").click()
+    reviewer.get_by_text("in review").wait_for()
+    manager.goto(f"{running.url}/projects/1/quality")
+    until(lambda: bool(reloaded(manager).locator("td", has_text="gold").count()), "the comparison")
+    manager.get_by_role("button", name="More").click()
+    manager.get_by_text("is missing").wait_for()
+    assert manager.get_by_label("By class").inner_text().split()[-4:] == [
+        "tram", "1", "0.000", "0.000",
+    ]  # fmt: skip
     for page in (manager, annotator, reviewer):
+        page.context.close()
+
+
+def reloaded(page: Any) -> Any:
+    page.reload()
+    page.get_by_role("group", name="What is reviewed").wait_for()
+    return page
+
+
+def test_an_admin_makes_a_project_and_invites_somebody_who_has_no_account(browser, running):
+    admin = sign_in(browser, running, "admin")
+    admin.get_by_label("Name of a new project").fill("Night drives")
+    admin.get_by_role("button", name="Make project").click()
+    form = admin.get_by_role("form", name="Invite by a link")
+    form.get_by_label("For whom").fill("zoe@example.org")
+    form.get_by_role("button", name="Make a link").click()
+    link = form.locator("code.secret").inner_text()
+
+    zoe = browser.new_context().new_page()
+    zoe.goto(link)
+    zoe.get_by_text("as annotator").wait_for()
+    zoe.get_by_label("Account name").fill("zoe")
+    zoe.get_by_label("Password").fill("a long password 4 tests")
+    zoe.get_by_role("button", name="Make my account").click()
+    zoe.get_by_role("heading", name="No tasks yet").wait_for()
+    assert zoe.get_by_role("heading", name="Night drives").count()
+
+    # The link works once.
+    other = browser.new_context().new_page()
+    other.goto(link)
+    other.get_by_role("alert").wait_for()
+    assert other.get_by_label("Account name").count() == 0
+    admin.reload()
+    admin.get_by_role("cell", name="zoe").first.wait_for()
+    for page in (admin, zoe, other):
         page.context.close()

@@ -351,3 +351,18 @@ def test_passwords_are_never_readable_by_others(tmp_path, monkeypatch):
 
     assert modes == [0o600]
     assert set(read_passwords(tmp_path / "p")) == {"admin", "manager", "reviewer", "annotator"}
+
+
+def test_what_the_engine_kept_for_jobs_that_have_ended_is_removed(own_folders, settings):
+    settings.DATA = own_folders
+    project = build_project()
+    running = Job.objects.create(kind=Kind.ENGINE, project=project)
+    ended = Job.objects.create(kind=Kind.ENGINE, project=project, state="failed")
+    folders = [Path(settings.DATA) / "engine" / str(job.pk) for job in (running, ended)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "videos.npz").write_bytes(b"x")
+
+    command("prune_storage", older_than_hours=0)
+
+    assert [folder.exists() for folder in folders] == [True, False]

@@ -190,6 +190,20 @@ async def test_somebody_who_leaves_the_project_cannot_go_on_editing(scene):
     assert await Track.objects.acount() == 0
 
 
+async def test_who_leaves_the_project_hears_nothing_more_though_they_say_nothing(
+    scene, monkeypatch
+):
+    monkeypatch.setattr("backend.workspace.control.FADE_S", 0.3)
+    ann = await sync_to_async(build_user)("ann", project=scene.project)
+    control, _ = await joined(scene, ann)
+    await Member.objects.filter(user=ann).adelete()
+
+    refused = await heard(control, "refused")
+
+    assert "no longer have access" in refused["reason"]
+    assert (await control.receive_output(timeout=5))["type"] == "websocket.close"
+
+
 async def test_a_viewer_sees_the_scene_and_cannot_change_it(scene):
     vera = await sync_to_async(build_user)("vera", project=scene.project, role=Role.VIEWER)
     control, snapshot = await joined(scene, vera)

@@ -1,4 +1,4 @@
-"""python manage.py prune_storage: remove objects that no row names, and forgotten uploads.
+"""python manage.py prune_storage: remove objects that no row names, forgotten uploads, and what the data engine kept.
 
 Bytes are written before rows, so a young object may be somebody's work in progress: only what is
 older than --older-than-hours goes. It sits in this room, above scenes, because it must know every
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             if _is_still_old(key, before)
         ]
         forgotten = list(_forgotten_uploads(before))
-        orphans = list(_orphan_folders(before))
+        orphans = [*_orphan_folders(before), *_kept_by_the_engine(before)]
         if not is_dry:
             for key in objects:
                 storage.remove(key)
@@ -59,7 +59,7 @@ class Command(BaseCommand):
                 shutil.rmtree(folder, ignore_errors=True)
         verb = "would remove" if is_dry else "removed"
         self.stdout.write(
-            f"{verb} {len(objects)} objects and {len(forgotten) + len(orphans)} uploads"
+            f"{verb} {len(objects)} objects and {len(forgotten) + len(orphans)} folders"
         )
 
 
@@ -122,6 +122,15 @@ def _orphan_folders(before: datetime) -> Iterator[Path]:
     rows = {str(pk) for pk in Upload.objects.values_list("pk", flat=True)}
     for folder in root.iterdir():
         if folder.is_dir() and folder.name not in rows and _touched(folder) < before:
+            yield folder
+
+
+def _kept_by_the_engine(before: datetime) -> Iterator[Path]:
+    """What pre-labelling kept to go on from, of jobs that have ended."""
+    running = Job.objects.filter(kind=Kind.ENGINE).exclude(state__in=ENDED)
+    at_work = {str(pk) for pk in running.values_list("pk", flat=True)}
+    for folder in (Path(settings.DATA) / "engine").glob("*"):
+        if folder.is_dir() and folder.name not in at_work and _touched(folder) < before:
             yield folder
 
 
