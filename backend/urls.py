@@ -35,6 +35,7 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("api/session", accounts.Session.as_view()),
+    path("api/second-factor", accounts.SecondFactorPage.as_view()),
     path("api/tokens", accounts.Tokens.as_view()),
     path("api/tokens/<int:token_id>", accounts.OneToken.as_view()),
     path("api/audit", projects.Audit.as_view()),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, action
 from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, HttpResponseRedirect
 
+from backend.accounts import second_factor
 from backend.accounts.models import User
 
 
@@ -38,7 +40,13 @@ class People(UserAdmin):  # type: ignore[type-arg]
         ("Access", {"fields": ("is_active", "is_superuser")}),
     )
     list_filter = ["is_active", "is_superuser"]
+    actions = ["forget_second_factor"]
     filter_horizontal = []
+
+    @action(description="Switch off the second factor of the chosen people")
+    def forget_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        for user in people:
+            second_factor.forget(user, by=request.user)  # type: ignore[arg-type] # admins alone come here
 
 
 site.register(User, People)

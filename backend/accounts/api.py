@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import AnonymousUser
@@ -11,7 +12,7 @@ from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_protect
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -19,12 +20,14 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
+from backend.accounts import second_factor
 from backend.accounts.actions import LONGEST_DAYS, TooManyTokens, create_token, take_back
-from backend.accounts.models import ApiToken, Notification, User
+from backend.accounts.models import ApiToken, Notification, SecondFactor, User
 from backend.accounts.notifications import mark_read
 from backend.accounts.session import NEVER_KEPT, InPerson, SignedIn, person
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 MOST_SHOWN = 50
 
 
@@ -54,6 +57,10 @@ class FailedSignIns(SimpleRateThrottle):
 class Credentials(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=500, trim_whitespace=False)
+    code = serializers.CharField(
+        max_length=20, default="", allow_blank=True,
+        help_text="of the second factor, where it is on; without it the answer has `needs_code`",
+    )  # fmt: skip
 
 
 class Person(serializers.Serializer[Any]):
@@ -85,10 +92,20 @@ class Session(APIView):
     def post(self, request: Request) -> Response:
         given = Credentials(data=request.data)
         given.is_valid(raise_exception=True)
+        code = given.validated_data.pop("code")
         user = authenticate(request, **given.validated_data)
-        if user is None:
+        if not isinstance(user, User):
             logger.warning("a sign-in failed from %s", request.META.get("REMOTE_ADDR"))
             return Response({"detail": "this name and password do not match an account"}, 400)
+        if second_factor.is_on(user):
+            if not code:
+                words = "give the code of your second factor, too"
+                return Response({"detail": words, "needs_code": True}, 400)
+            try:
+                second_factor.check(user, code)
+            except second_factor.WrongCode as error:
+                logger.warning("a code failed from %s", request.META.get("REMOTE_ADDR"))
+                return Response({"detail": str(error), "needs_code": True}, 400)
         login(request, user)  # a new session key and a new CSRF token
         FailedSignIns().forget(request, self)
         return Response(answer(user))
@@ -97,6 +114,77 @@ class Session(APIView):
     def delete(self, request: Request) -> Response:
         logout(request)
         return Response(status=204)
+
+
+class SecondFactorAnswer(serializers.Serializer[Any]):
+    is_on = serializers.BooleanField()
+    recovery_left = serializers.IntegerField(help_text="recovery codes that were not used")
+
+
+class NewSecondFactor(serializers.Serializer[Any]):
+    secret = serializers.CharField()
+    address = serializers.CharField(help_text="for apps: otpauth://")
+    picture = serializers.CharField(help_text="the address as a QR code, a data URI of an SVG")
+
+
+class Code(serializers.Serializer[Any]):
+    code = serializers.CharField(max_length=20)
+
+
+class RecoveryCodes(serializers.Serializer[Any]):
+    recovery = serializers.ListField(child=serializers.CharField())
+
+
+class SecondFactorPage(APIView):
+    """The caller's own one-time codes."""
+
+    permission_classes = [InPerson]
+
+    @extend_schema(responses=SecondFactorAnswer)
+    def get(self, request: Request) -> Response:
+        row = SecondFactor.objects.filter(user=person(request), is_on=True).first()
+        return Response(
+            {"is_on": row is not None, "recovery_left": len(row.recovery) if row else 0}
+        )
+
+    @extend_schema(request=None, responses={201: NewSecondFactor})
+    def post(self, request: Request) -> Response:
+        """A secret for an app; it counts when a code of it has been PUT."""
+        row = _in_words(lambda: second_factor.begin(person(request)))
+        shown = {
+            "secret": row.secret,
+            "address": second_factor.address_of(row),
+            "picture": second_factor.picture_of(row),
+        }
+        return Response(shown, status=201, headers=NEVER_KEPT)
+
+    @extend_schema(request=Code, responses=RecoveryCodes)
+    def put(self, request: Request) -> Response:
+        """From now on each sign-in asks for a code. The answer is told once."""
+        codes = _in_words(lambda: second_factor.switch_on(person(request), _code(request)))
+        return Response({"recovery": codes}, headers=NEVER_KEPT)
+
+    @extend_schema(parameters=[OpenApiParameter("code", str, required=True)], responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Off again, with a code."""
+        given = Code(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        code = given.validated_data["code"]
+        _in_words(lambda: second_factor.switch_off(person(request), code))
+        return Response(status=204)
+
+
+def _code(request: Request) -> str:
+    given = Code(data=request.data)
+    given.is_valid(raise_exception=True)
+    return str(given.validated_data["code"])
+
+
+def _in_words(action: Callable[[], T]) -> T:
+    try:
+        return action()
+    except second_factor.WrongCode as error:
+        raise serializers.ValidationError({"code": [str(error)]}) from error
 
 
 class TokenAnswer(serializers.Serializer[Any]):

@@ -1,6 +1,7 @@
 import pgtrigger
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -36,6 +37,25 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SecondFactor(models.Model):
+    """A person's one-time codes (TOTP, RFC 6238). `is_on`: a code was shown to work, and each sign-in asks for one.
+
+    last_step: of the last code that was taken: none works twice.  recovery: hashes of codes for when the phone is
+    lost, each of which works once.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="second_factor"
+    )
+    secret = models.CharField(max_length=40)
+    is_on = models.BooleanField(default=False)
+    last_step = models.BigIntegerField(default=0)
+    recovery = ArrayField(models.CharField(max_length=64), default=list)
+    # Wrong codes one after the other, and until when no code is looked at because of them.
+    failures = models.PositiveSmallIntegerField(default=0)
+    locked_until = models.DateTimeField(null=True)
 
 
 class Notification(models.Model):

@@ -283,7 +283,15 @@ def _questions(
     if sweep is not None:
         shown = shot.point_ids[sweep.point[sweep.valid]]
         points = np.bincount(shown[shown != IGNORED], minlength=count)
-    numbers = [n for n in shot.gold if pixels[n] >= _LEAST_PX or points[n] >= _LEAST_POINTS]
+    unknown = np.zeros(count, bool)
+    if picture is not None:
+        unknown = (pixels == 0) & (
+            _points_in_view(shot, picture.sensor.name, count) >= _LEAST_POINTS
+        )
+    numbers = [
+        n for n in shot.gold
+        if (pixels[n] >= _LEAST_PX or points[n] >= _LEAST_POINTS) and not unknown[n]
+    ]  # fmt: skip
     if not numbers:
         return []
     both = picture is not None and sweep is not None
@@ -320,6 +328,15 @@ def _questions(
             Question(number, target, in_picture, use_prior, shift, prompts, meant, hints)
         )
     return questions
+
+
+def _points_in_view(shot: Shot, camera: str, count: int) -> npt.NDArray[np.int64]:
+    """[count] how many points of each object the camera sees. Where it has none of an object's pixels all the same, an
+    engine doubted its own mask and left it out: what is not labelled there is unknown, not absent.
+    """
+    view = shot.prepared.view(camera)
+    seen = shot.point_ids[view.point[view.is_real]]
+    return np.bincount(seen[seen != IGNORED], minlength=count)[:count]
 
 
 def object_weight(shot: Shot, number: int) -> float:

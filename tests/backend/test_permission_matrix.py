@@ -46,6 +46,12 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "healthz": {"GET": ANYBODY},
     "readyz": {"GET": ANYBODY},
     "api/session": {"GET": ANYBODY, "POST": ANYBODY, "DELETE": ANYBODY},
+    "api/second-factor": {
+        "GET": SIGNED_IN,
+        "POST": SIGNED_IN,
+        "PUT": SIGNED_IN,
+        "DELETE": SIGNED_IN,
+    },
     "api/tokens": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/tokens/<int:token_id>": {"DELETE": {MANAGER}},  # its owner
     "api/audit": {"GET": {ADMIN}},
@@ -236,7 +242,7 @@ def asked(world: World, person: str, method: str, pattern: str, *, token: str = 
 
 
 # What only somebody who has signed in may do.
-IN_PERSON = {"api/tokens", "api/tokens/<int:token_id>"}
+IN_PERSON = {"api/second-factor", "api/tokens", "api/tokens/<int:token_id>"}
 
 
 @pytest.mark.parametrize("pattern", [p for p in TABLE if p.startswith("api/")])

@@ -174,6 +174,9 @@ def test_a_server_that_is_not_there_is_said_so():
         client.projects()
 
 
+PROJECT = {"id": 1, "name": "streets", "role": "admin", "scene_count": 0, "open_task_count": 0}
+
+
 def test_an_answer_that_got_lost_is_asked_for_with_the_same_key(monkeypatch):
     monkeypatch.setattr(masklet.client.time, "sleep", lambda _: None)
     keys = []
@@ -182,7 +185,7 @@ def test_an_answer_that_got_lost_is_asked_for_with_the_same_key(monkeypatch):
         keys.append(request.headers["Idempotency-Key"])
         if len(keys) == 1:
             raise httpx.ReadError("lost")
-        return httpx.Response(201, json={"id": 1, "name": "streets", "role": "admin"})
+        return httpx.Response(201, json=PROJECT)
 
     with Client("http://here", "x", transport=httpx.MockTransport(flaky)) as client:
         assert client.create_project("streets").id == 1
@@ -194,7 +197,7 @@ def test_a_list_is_read_page_by_page():
     def pages(request):
         first = "offset" not in str(request.url)
         headers = {"Link": '</api/projects?offset=1>; rel="next"'} if first else {}
-        project = {"id": 1 if first else 2, "name": "a", "role": "admin"}
+        project = {**PROJECT, "id": 1 if first else 2}
         return httpx.Response(200, json=[project], headers=headers)
 
     with Client("http://here", "x", transport=httpx.MockTransport(pages)) as client:

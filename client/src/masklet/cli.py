@@ -116,6 +116,7 @@ def _login(asked: argparse.Namespace) -> int:
         token = login(
             asked.url, name, getpass.getpass("Password: "),
             name=f"masklet on {socket.gethostname()}"[:60],
+            code=lambda: getpass.getpass("Code of the second factor: ").strip(),
         )  # fmt: skip
     with Client(asked.url, token) as client:
         me = client.me()

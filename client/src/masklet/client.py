@@ -302,20 +302,21 @@ class Client:
 
 def login(
     url: str, username: str, password: str, *, name: str, days: int = 90, scope: str = "write",
-    transport: httpx.BaseTransport | None = None,
+    code: Callable[[], str] | None = None, transport: httpx.BaseTransport | None = None,
 ) -> str:  # fmt: skip
     """Sign in once and make a token, which is the answer; nothing of the password is kept.
 
-    name: what the token is for, as the page will list it.  Raises Refused, or Unreachable.
+    name: what the token is for, as the page will list it.  code: asks for the second factor's, where it is on.  Raises Refused, or Unreachable.
     """
     url = url.rstrip("/")
     try:
         with httpx.Client(base_url=url, timeout=30, transport=transport) as http:
             _check(http.get("/api/session"))  # sets the cookie that the header below repeats
-            signed = http.post(
-                "/api/session", json={"username": username, "password": password},
-                headers=_proof(http, url),
-            )  # fmt: skip
+            given = {"username": username, "password": password}
+            signed = http.post("/api/session", json=given, headers=_proof(http, url))
+            if code is not None and signed.status_code == 400 and _needs_code(signed):
+                given["code"] = code()
+                signed = http.post("/api/session", json=given, headers=_proof(http, url))
             _check(signed)
             made = http.post(
                 "/api/tokens", json={"name": name, "scope": scope, "days": days},
@@ -330,6 +331,12 @@ def login(
 
 def _proof(http: httpx.Client, url: str) -> dict[str, str]:
     return {"X-CSRFToken": http.cookies.get("csrftoken") or "", "Referer": f"{url}/"}
+
+
+def _needs_code(response: httpx.Response) -> bool:
+    with suppress(ValueError):
+        return bool(response.json().get("needs_code"))
+    return False
 
 
 def _check(response: httpx.Response) -> None:

@@ -1,18 +1,21 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Failure, Page, useLoaded, Waiting, wordsFor } from "@/panels/Page";
+import { SecondFactor } from "@/panels/SecondFactor";
 import { type ApiToken, api, type User } from "@/sync/api";
 
 const DAY_MS = 24 * 3600 * 1000;
 const LASTING = [7, 30, 90, 365]; // days
 
-/** What belongs to a person alone: tokens for programs that act in their name. */
+/** What belongs to a person alone: how they sign in, and tokens for programs that act in their name. */
 export function Account(props: { user: User }): JSX.Element {
   const tokens = useLoaded(api.tokens, "tokens");
   return (
-    <Page user={props.user} title="API tokens">
+    <Page user={props.user} title="Account">
       <div class="stack">
-        <h1>API tokens</h1>
+        <h1>Account</h1>
+        <SecondFactor />
+        <h2>API tokens</h2>
         <p class="dim">
           A program that sends <code>Authorization: Bearer TOKEN</code> acts in your name, in your
           projects and with your role there. What it may ask for:{" "}

@@ -1,11 +1,12 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Failure, wordsFor } from "@/panels/Page";
-import { afterSignIn, api } from "@/sync/api";
+import { afterSignIn, api, needsCode } from "@/sync/api";
 
 export function SignIn(): JSX.Element {
   const [error, setError] = useState("");
   const [isBusy, setBusy] = useState(false);
+  const [isCodeAsked, setCodeAsked] = useState(false);
   useEffect(() => {
     document.title = "Sign in · Masklet";
   }, []);
@@ -16,10 +17,16 @@ export function SignIn(): JSX.Element {
     setBusy(true);
     setError("");
     try {
-      await api.signIn(String(form.get("username")), String(form.get("password")));
+      await api.signIn(
+        String(form.get("username")),
+        String(form.get("password")),
+        String(form.get("code") ?? ""),
+      );
       location.assign(afterSignIn(location.search));
     } catch (failure) {
-      setError(wordsFor(failure));
+      // The first time it is a question, not a failure.
+      setError(needsCode(failure) && !isCodeAsked ? "" : wordsFor(failure));
+      setCodeAsked(isCodeAsked || needsCode(failure));
       setBusy(false);
     }
   };
@@ -37,6 +44,20 @@ export function SignIn(): JSX.Element {
           Password
           <input name="password" type="password" autocomplete="current-password" required />
         </label>
+        {isCodeAsked && (
+          <label class="field">
+            Code of your app, or a recovery code
+            <input
+              name="code"
+              autocomplete="one-time-code"
+              maxLength={20}
+              required
+              ref={(field) => {
+                if (field && !field.value) field.focus();
+              }}
+            />
+          </label>
+        )}
         <Failure words={error} />
         <button type="submit" class="primary" disabled={isBusy}>
           {isBusy ? "Signing in…" : "Sign in"}

@@ -33,6 +33,18 @@ export interface Project {
   attribution: string;
 }
 
+export interface SecondFactor {
+  is_on: boolean;
+  recovery_left: number; // codes for when the phone is lost
+}
+
+/** Whether a sign-in was refused for want of the second factor's code. */
+export const needsCode = (error: unknown): boolean =>
+  error instanceof ApiError &&
+  typeof error.body === "object" &&
+  error.body !== null &&
+  "needs_code" in error.body;
+
 /** hint: its last characters; the token itself is told once, when it is made. */
 export interface ApiToken {
   id: number;
@@ -403,8 +415,9 @@ const post = <T>(path: string, body: unknown = {}): Promise<T> => json<T>("POST"
 
 export const api = {
   session: () => get<{ user: User | null }>("/api/session"),
-  signIn: (username: string, password: string) =>
-    post<{ user: User }>("/api/session", { username, password }),
+  /** code: of the second factor, once the server has asked for it (`needsCode`). */
+  signIn: (username: string, password: string, code = "") =>
+    post<{ user: User }>("/api/session", { username, password, code }),
   signOut: () => json<null>("DELETE", "/api/session"),
 
   audit: (project: number, before?: number) =>
@@ -414,6 +427,14 @@ export const api = {
   notifications: () => get<Notifications>("/api/notifications"),
   readNotifications: (ids?: number[]) =>
     post<Notifications>("/api/notifications", ids ? { ids } : {}),
+
+  secondFactor: () => get<SecondFactor>("/api/second-factor"),
+  beginSecondFactor: () =>
+    post<{ secret: string; address: string; picture: string }>("/api/second-factor"),
+  switchOnSecondFactor: async (code: string) =>
+    (await json<{ recovery: string[] }>("PUT", "/api/second-factor", { code })).recovery,
+  switchOffSecondFactor: (code: string) =>
+    json<null>("DELETE", `/api/second-factor?code=${encodeURIComponent(code)}`),
 
   tokens: () => get<ApiToken[]>("/api/tokens"),
   makeToken: (wish: { name: string; scope: ApiToken["scope"]; days: number }) =>

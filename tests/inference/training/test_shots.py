@@ -1,4 +1,6 @@
 import json
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,3 +191,36 @@ def test_training_takes_a_labelled_data_set_as_it_is(data_set, tmp_path, monkeyp
 
     assert status == 0
     assert (tmp_path / "run" / "weights.safetensors").is_file()
+
+
+def asked_in_front(shot) -> Counter[int]:
+    """How often each object is asked about in views with the front camera."""
+    views = [
+        draw_view(
+            shot, SMALL, np.random.default_rng(seed), objects=12, mix=Mix(),
+            wear=Wear(no_picture=0, no_sweep=0),
+        )
+        for seed in range(12)
+    ]  # fmt: skip
+    return Counter(
+        question.number
+        for view in views
+        if view.glances.picture.sensor.name == "FRONT"
+        for question in view.questions
+    )
+
+
+def test_what_a_picture_leaves_out_though_it_is_seen_there_is_not_learnt_as_absent(folder):
+    """An engine that doubts its mask in a picture leaves it out: the points say that the object is there."""
+    shot = read_shot(sorted(folder.glob("*/*"))[0])
+    view = shot.prepared.view("FRONT")
+    seen = shot.point_ids[view.point[view.is_real]]
+    asked = asked_in_front(shot)
+    doubted = next(n for n, _ in asked.most_common() if np.count_nonzero(seen == n) >= 8)
+    without = np.where(shot.ids["FRONT"] == doubted, 0, shot.ids["FRONT"])
+
+    after = asked_in_front(replace(shot, ids={**shot.ids, "FRONT": without}))
+
+    assert asked[doubted] > 2
+    assert after.total() > 0
+    assert doubted not in after
