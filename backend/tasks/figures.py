@@ -1,9 +1,9 @@
 """How far a project is, how fast it goes, and what the work costs: counted from what is kept anyway.
 
-Times at work are read off the log of edits: two edits of a person in a scene that lie at most PAUSE apart
-belong to one sitting, and the first of a sitting counts LEAD for what came before it. Waiting is
-the time that the person's own clicks and propagations took. What is not seen there, reading and looking without
-an edit for longer than PAUSE, counts as idle.
+Times are read off the log of edits. Two edits of a person in a scene that lie at most QUICK apart are tools at work;
+at most PAUSE apart, somebody looks and thinks in between; at most AWAY apart, they are idle; and what lies further apart is
+two sittings, of which each counts LEAD of thinking for what came before its first edit. Waiting is the time that
+the person's own clicks and propagations took; it is part of the others.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import ceil
+from typing import NamedTuple
 
 from django.db.models import F, Q
 
@@ -22,7 +23,8 @@ from backend.projects.models import Project
 from backend.tasks.actions import frame_count
 from backend.tasks.models import Review, Step, Task
 
-PAUSE, LEAD = timedelta(minutes=2), timedelta(seconds=10)
+QUICK, PAUSE, AWAY = timedelta(seconds=10), timedelta(minutes=2), timedelta(minutes=20)
+LEAD = timedelta(seconds=10)
 FORECAST_DAYS = 14  # whose pace is taken for the days to come
 BY_MACHINES = ("engine", "import")  # tools of edits that nobody's hand has made
 S = Task.State
@@ -33,7 +35,8 @@ class Person:
     """What somebody did in the days that are asked for.
 
     first_time: of the tasks of theirs that were judged, those accepted without having been sent back.
-    objects: tracks that they made or changed.  at_work_s, waiting_s: see the module; waiting is part of work.
+    objects: tracks that they made or changed.  tool_s, thinking_s, idle_s, waiting_s: see the module; at_work_s is
+    the first two.
     """
 
     name: str
@@ -45,6 +48,9 @@ class Person:
     clicks: int = 0
     edits: int = 0
     at_work_s: float = 0.0
+    tool_s: float = 0.0
+    thinking_s: float = 0.0
+    idle_s: float = 0.0
     waiting_s: float = 0.0
 
 
@@ -169,7 +175,11 @@ def _people(project: Project, tasks: dict[int, Task], since: date) -> list[Perso
         if track is not None:
             objects[who[0]].add((document, track))
     for (user, _), times in sittings.items():
-        people[user].at_work_s += at_work(times).total_seconds()
+        spent, person = times_of(times), people[user]
+        person.tool_s += spent.tool.total_seconds()
+        person.thinking_s += spent.thinking.total_seconds()
+        person.idle_s += spent.idle.total_seconds()
+        person.at_work_s += (spent.tool + spent.thinking).total_seconds()
     for user, touched in objects.items():
         people[user].objects = len(touched)
     _wait(project, people, since)
@@ -177,14 +187,27 @@ def _people(project: Project, tasks: dict[int, Task], since: date) -> list[Perso
     return sorted(people.values(), key=lambda person: person.name)
 
 
-def at_work(times: Iterable[datetime]) -> timedelta:
-    """times: of edits, in order."""
-    total, before = timedelta(), None
-    for at in times:
+class Spent(NamedTuple):
+    tool: timedelta = timedelta()
+    thinking: timedelta = timedelta()
+    idle: timedelta = timedelta()
+
+
+def times_of(edits: Iterable[datetime]) -> Spent:
+    """edits: when they were made, in order."""
+    tool, thinking, idle, before = timedelta(), timedelta(), timedelta(), None
+    for at in edits:
         gap = None if before is None else at - before
-        total += LEAD if gap is None or gap > PAUSE else gap
+        if gap is None or gap > AWAY:
+            thinking += LEAD
+        elif gap <= QUICK:
+            tool += gap
+        elif gap <= PAUSE:
+            thinking += gap
+        else:
+            idle += gap
         before = at
-    return total
+    return Spent(tool, thinking, idle)
 
 
 def _wait(project: Project, people: dict[int, Person], since: date) -> None:

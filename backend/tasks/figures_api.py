@@ -32,7 +32,10 @@ class PersonAnswer(serializers.Serializer[Any]):
     objects = serializers.IntegerField(help_text="made or changed")
     clicks = serializers.IntegerField(help_text="answered by the model")
     edits = serializers.IntegerField()
-    at_work_s = serializers.FloatField(help_text="pauses of more than two minutes left out")
+    at_work_s = serializers.FloatField(help_text="with tools and thinking")
+    tool_s = serializers.FloatField(help_text="between edits at most 10 s apart")
+    thinking_s = serializers.FloatField(help_text="between edits at most two minutes apart")
+    idle_s = serializers.FloatField(help_text="between edits at most 20 minutes apart")
     waiting_s = serializers.FloatField(help_text="for the model, part of the time at work")
 
 

@@ -130,8 +130,26 @@ function People({ of }: { of: FiguresOf }): JSX.Element {
           <th class="number" title="Clicks that the model answered, for each object">
             Clicks each
           </th>
-          <th class="number" title="Between edits; pauses of more than two minutes are left out">
+          <th
+            class="number"
+            title="With tools and thinking: between edits at most two minutes apart"
+          >
             At work
+          </th>
+          <th
+            class="number"
+            title="Between edits at most ten seconds apart, as a share of the time at work"
+          >
+            Tools
+          </th>
+          <th
+            class="number"
+            title="Looking and thinking between edits, as a share of the time at work"
+          >
+            Thinking
+          </th>
+          <th class="number" title="Pauses of two to twenty minutes between edits">
+            Idle
           </th>
           <th class="number" title="For the model, as a share of the time at work">
             Waiting
@@ -152,9 +170,10 @@ function People({ of }: { of: FiguresOf }): JSX.Element {
             <td class="number">{person.objects}</td>
             <td class="number">{each(person.clicks, person.objects, 1)}</td>
             <td class="number">{duration(person.at_work_s)}</td>
-            <td class="number">
-              {person.at_work_s ? percent(person.waiting_s, person.at_work_s) : "–"}
-            </td>
+            <td class="number">{share(person.tool_s, person.at_work_s)}</td>
+            <td class="number">{share(person.thinking_s, person.at_work_s)}</td>
+            <td class="number">{duration(person.idle_s)}</td>
+            <td class="number">{share(person.waiting_s, person.at_work_s)}</td>
             <td class="number">{each(person.at_work_s, person.objects, 0)}</td>
           </tr>
         ))}
@@ -184,6 +203,8 @@ function Corrections({ of }: { of: FiguresOf }): JSX.Element {
 }
 
 const percent = (part: number, whole: number): string => `${Math.round((100 * part) / whole)} %`;
+
+const share = (part: number, whole: number): string => (whole ? percent(part, whole) : "–");
 
 const each = (sum: number, number: number, digits: number): string =>
   number ? (sum / number).toFixed(digits) : "–";

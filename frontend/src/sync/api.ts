@@ -200,7 +200,10 @@ export interface Figures {
     objects: number;
     clicks: number;
     edits: number;
-    at_work_s: number;
+    at_work_s: number; // with tools and thinking
+    tool_s: number;
+    thinking_s: number;
+    idle_s: number;
     waiting_s: number;
   }[];
   prelabels: number;

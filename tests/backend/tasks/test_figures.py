@@ -14,7 +14,7 @@ from backend.jobs.models import Job, Kind, State
 from backend.projects.models import Role
 from backend.protocol import messages
 from backend.tasks import actions
-from backend.tasks.figures import at_work, figures_of
+from backend.tasks.figures import figures_of, times_of
 from backend.tasks.models import Review, Step, Task
 from tests.backend.exports.labelling import edit
 from tests.builders import build_project, build_scene, build_stored_scene, build_user, client_of
@@ -22,14 +22,16 @@ from tests.builders import build_project, build_scene, build_stored_scene, build
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def test_time_at_work_is_what_lies_between_edits_but_not_long_pauses():
-    seconds = [0, 30, 90, 90 + 121, 90 + 121 + 120]
+def test_time_goes_into_tools_thinking_and_idling_by_what_lies_between_edits():
+    gaps = [4, 10, 30, 120, 121, 20 * 60, 20 * 60 + 1, 6]
+    seconds = [sum(gaps[:k]) for k in range(len(gaps) + 1)]
 
-    worked = at_work(NOON + timedelta(seconds=s) for s in seconds)
+    spent = times_of(NOON + timedelta(seconds=s) for s in seconds)
 
-    # a sitting of 90 s and one of 120 s, and the lead of each
-    assert worked == timedelta(seconds=10 + 90 + 10 + 120)
-    assert at_work([]) == timedelta()
+    assert spent.tool == timedelta(seconds=4 + 10 + 6)
+    assert spent.thinking == timedelta(seconds=30 + 120 + 2 * 10)  # two sittings, the lead of each
+    assert spent.idle == timedelta(seconds=121 + 20 * 60)
+    assert times_of([]) == (timedelta(), timedelta(), timedelta())
 
 
 @pytest.fixture
@@ -114,6 +116,8 @@ def test_clicks_objects_work_and_waiting_are_each_person_s_own(project, ann, rit
     assert (people["rita"].clicks, people["rita"].objects) == (0, 1)
     # clicks: a lead of 10 s and 60 s between them; the edits of just now: another lead and moments
     assert people["ann"].at_work_s == pytest.approx(10 + 60 + 10, abs=5)
+    assert people["ann"].thinking_s == pytest.approx(80)
+    assert people["ann"].tool_s < 5
     assert people["ann"].waiting_s == pytest.approx(1.5)
 
 

@@ -27,6 +27,9 @@ const FIGURES: FiguresOf = {
       clicks: 60,
       edits: 120,
       at_work_s: 4800,
+      tool_s: 1200,
+      thinking_s: 3600,
+      idle_s: 300,
       waiting_s: 480,
     },
   ],
@@ -55,7 +58,10 @@ test("what each person did, and what it cost", async () => {
   await open();
 
   const cells = [...document.querySelectorAll("tbody td")].map(({ textContent }) => textContent);
-  expect(cells).toEqual(["Ann", "3", "1 of 2", "40", "1.5", "1 h 20 min", "10 %", "120"]);
+  expect(cells).toEqual([
+    ...["Ann", "3", "1 of 2", "40", "1.5", "1 h 20 min"],
+    ...["25 %", "75 %", "5 min", "10 %", "120"],
+  ]);
   expect(shown()).toContain("Of 200 pre-labelled objects");
   expect(shown()).toContain("30 (15 %)");
   expect(shown()).toContain("Sent back for: wrong class (2).");
