@@ -10,6 +10,7 @@ app = Celery("masklet")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # The model's tasks are not here: only its own worker loads them (-I backend.predictions.worker).
 app.conf.imports = [
+    "backend.accounts.tasks",
     "backend.jobs.tasks",
     "backend.predictions.tasks",
     "backend.imports.tasks",

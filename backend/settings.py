@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -197,6 +197,16 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 24 * 3600}
 CELERY_BEAT_SCHEDULE = {
     "ring-waiting-jobs": {"task": "backend.jobs.tasks.ring_waiting_jobs", "schedule": 5.0},
     "settle-lost-predictions": {"task": "backend.predictions.tasks.settle", "schedule": 3.0},
+    "send-mail": {
+        "task": "backend.accounts.tasks.send_mail",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
+    "write-digests": {
+        "task": "backend.accounts.tasks.write_digests",
+        "schedule": 600.0,
+        "options": {"expires": 600.0},
+    },
     "deliver-webhooks": {
         "task": "backend.webhooks.tasks.deliver",
         "schedule": 5.0,
@@ -259,6 +269,28 @@ ENGINE_MODELS = Path(_text("MASKLET_ENGINE_MODELS") or DATA / "models")
 # What somebody took from the queue and left alone for so long is offered to others.
 TASK_RECLAIM_HOURS = _number("MASKLET_TASK_RECLAIM_HOURS", 72)
 
+# --- mail -------------------------------------------------------------------------------------------
+
+# smtp://user:password@host:587 (STARTTLS), smtps://…:465, or smtp+plain:// without encryption, for a
+# server on this machine. Without it nobody is mailed anything.
+_EMAIL = urlsplit(_text("MASKLET_EMAIL_URL"))
+if _EMAIL.scheme not in {"", "smtp", "smtps", "smtp+plain"} or (
+    _EMAIL.scheme and not _EMAIL.hostname
+):
+    raise ImproperlyConfigured(
+        "MASKLET_EMAIL_URL: write smtp://user:password@host:587, or smtps:// with port 465"
+    )
+EMAIL_HOST = _EMAIL.hostname or ""
+EMAIL_PORT = _EMAIL.port or (465 if _EMAIL.scheme == "smtps" else 587)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = (
+    unquote(_EMAIL.username or ""),
+    unquote(_EMAIL.password or ""),
+)
+EMAIL_USE_SSL, EMAIL_USE_TLS = _EMAIL.scheme == "smtps", _EMAIL.scheme == "smtp"
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = _text("MASKLET_EMAIL_FROM") or f"Masklet <masklet@{_PUBLIC.hostname}>"
+PASSWORD_RESET_TIMEOUT = 2 * 3600
+
 # --- webhooks ---------------------------------------------------------------------------------------
 
 # Messages may go to machines of our own network, too, over http and to any port: for trials, and where
@@ -276,7 +308,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_RATES": {"sign_in": "20/minute"},
+    "DEFAULT_THROTTLE_RATES": {"sign_in": "20/minute", "mail": "10/minute"},
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Masklet",

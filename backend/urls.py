@@ -8,6 +8,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
+from backend.accounts import addresses_api as addresses
 from backend.accounts import api as accounts
 from backend.accounts.admin import site
 from backend.exports import api as exports
@@ -35,6 +36,10 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("api/session", accounts.Session.as_view()),
+    path("api/account/email", addresses.Address.as_view()),
+    path("api/account/email/confirm", addresses.ConfirmAddress.as_view()),
+    path("api/password/forgotten", addresses.ForgottenPassword.as_view()),
+    path("api/password/set", addresses.SetPassword.as_view()),
     path("api/second-factor", accounts.SecondFactorPage.as_view()),
     path("api/tokens", accounts.Tokens.as_view()),
     path("api/tokens/<int:token_id>", accounts.OneToken.as_view()),

@@ -7,7 +7,13 @@ from django.utils import timezone
 
 
 class User(AbstractUser):
-    """A person. Superusers are Masklet's admins: they may do everything in every project."""
+    """A person. Superusers are Masklet's admins: they may do everything in every project.
+
+    `email` is one that the person has shown to be theirs, or that an admin has entered.
+    """
+
+    wants_digest = models.BooleanField(default=True)  # what happened, by mail, once a day at most
+    digest_at = models.DateTimeField(null=True)  # when the last one was written
 
     @property
     def display_name(self) -> str:
@@ -85,6 +91,23 @@ class Notification(models.Model):
                 fields=["user"], name="unread_notifications", condition=models.Q(read_at=None)
             )
         ]
+
+
+class Mail(models.Model):
+    """A mail on its way. Sent by a worker, and tried again until the server takes it or it is given up.
+
+    next_at null: it was sent, or given up.
+    """
+
+    to = models.EmailField()
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_at = models.DateTimeField(null=True, default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
 
 
 class Repeat(models.Model):

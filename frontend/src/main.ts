@@ -1,20 +1,12 @@
 // Wires the rooms together: which page an address means. The only file that sees them all.
 import "./style.css";
-import { showFailure, showInvitation, showPage, showSignIn } from "@/panels/pages";
+import { showFailure, showOpenPage, showPage } from "@/panels/pages";
 import { ApiError, api, signInAddress } from "@/sync/api";
 
 async function start(root: HTMLElement): Promise<void> {
   const { user } = await api.session();
   const path = location.pathname;
-  if (path === "/sign-in") {
-    showSignIn(root);
-    return;
-  }
-  if (path === "/invited") {
-    // Behind the #, so that no log of addresses has it.
-    showInvitation(root, location.hash.slice(1));
-    return;
-  }
+  if (showOpenPage(root, path, location.hash.slice(1))) return;
   if (!user) {
     location.replace(signInAddress(path + location.search));
     return;

@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
+import { Address } from "@/panels/Address";
 import { Failure, Page, useLoaded, Waiting, wordsFor } from "@/panels/Page";
 import { SecondFactor } from "@/panels/SecondFactor";
 import { type ApiToken, api, type User } from "@/sync/api";
@@ -15,6 +16,7 @@ export function Account(props: { user: User }): JSX.Element {
       <div class="stack">
         <h1>Account</h1>
         <SecondFactor />
+        <Address />
         <h2>API tokens</h2>
         <p class="dim">
           A program that sends <code>Authorization: Bearer TOKEN</code> acts in your name, in your

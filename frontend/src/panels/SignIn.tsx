@@ -62,6 +62,9 @@ export function SignIn(): JSX.Element {
         <button type="submit" class="primary" disabled={isBusy}>
           {isBusy ? "Signing in…" : "Sign in"}
         </button>
+        <p>
+          <a href="/forgotten">Forgot your password?</a>
+        </p>
         <p class="dim">Accounts are made by an admin, or with a manager's link.</p>
       </form>
     </main>

@@ -1,5 +1,6 @@
 import { type JSX, render } from "preact";
 import { Account } from "@/panels/Account";
+import { Confirmed, Forgotten, NewPassword } from "@/panels/ByMail";
 import { Invited } from "@/panels/Invited";
 import { isTab, ProjectPage } from "@/panels/ProjectPage";
 import { Projects } from "@/panels/Projects";
@@ -33,12 +34,20 @@ export function showPage(root: HTMLElement, path: string, user: User): void {
   );
 }
 
-export function showSignIn(root: HTMLElement): void {
-  render(<SignIn />, root);
-}
+/** Pages for who is not signed in, by their address. secret: behind the #, so that no log of addresses has it. */
+const OPEN_PAGES: Record<string, (secret: string) => JSX.Element> = {
+  "/sign-in": () => <SignIn />,
+  "/invited": (secret) => <Invited secret={secret} />,
+  "/forgotten": () => <Forgotten />,
+  "/new-password": (secret) => <NewPassword secret={secret} />,
+  "/confirm": (secret) => <Confirmed secret={secret} />,
+};
 
-export function showInvitation(root: HTMLElement, secret: string): void {
-  render(<Invited secret={secret} />, root);
+/** False: the address is none of these. */
+export function showOpenPage(root: HTMLElement, path: string, secret: string): boolean {
+  const page = Object.hasOwn(OPEN_PAGES, path) ? OPEN_PAGES[path] : undefined;
+  if (page) render(page(secret), root);
+  return page !== undefined;
 }
 
 export function showFailure(root: HTMLElement, words: string): void {

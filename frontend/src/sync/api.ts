@@ -33,6 +33,13 @@ export interface Project {
   attribution: string;
 }
 
+/** email: confirmed, or empty. */
+export interface Address {
+  email: string;
+  wants_digest: boolean;
+  is_possible: boolean; // this installation can send mail
+}
+
 export interface SecondFactor {
   is_on: boolean;
   recovery_left: number; // codes for when the phone is lost
@@ -430,6 +437,15 @@ export const api = {
   notifications: () => get<Notifications>("/api/notifications"),
   readNotifications: (ids?: number[]) =>
     post<Notifications>("/api/notifications", ids ? { ids } : {}),
+
+  address: () => get<Address>("/api/account/email"),
+  changeAddress: (wish: Partial<Pick<Address, "email" | "wants_digest">>) =>
+    json<Address>("PATCH", "/api/account/email", wish),
+  forgetAddress: () => json<null>("DELETE", "/api/account/email"),
+  confirmAddress: (secret: string) => post<null>("/api/account/email/confirm", { secret }),
+  forgotPassword: (email: string) => post<null>("/api/password/forgotten", { email }),
+  setPassword: (secret: string, password: string) =>
+    post<null>("/api/password/set", { secret, password }),
 
   secondFactor: () => get<SecondFactor>("/api/second-factor"),
   beginSecondFactor: () =>
