@@ -27,9 +27,10 @@ from math import hypot, sqrt
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import find_objects
 from scipy.optimize import linear_sum_assignment
 
-from inference.masks import BoolArray, top_owners
+from inference.masks import BoolArray
 
 RANGES_M = (0.0, 20.0, 40.0, float("inf"))  # edges of the bins, from ego
 SAME_IOU = 0.5  # from which on two tracks are the same object
@@ -37,7 +38,6 @@ _SEGMENT_IOU = 0.5
 _BOUNDARY_SHARE = 0.008
 _MOST_PLACES = 20
 
-IntArray = npt.NDArray[np.int64]
 Table = dict[tuple[int, int], int]  # (judged track, reference track) -> elements; 0: nobody's
 
 
@@ -97,6 +97,14 @@ class Result:
     worst: tuple[Place, ...]
 
 
+@dataclass(frozen=True)
+class _Painted:
+    """places: of each element, where its owner stands in numbers, [size]; numbers[0] is nobody."""
+
+    places: npt.NDArray[np.int32]
+    numbers: list[int]
+
+
 @dataclass
 class _Reading:
     frame: int
@@ -124,36 +132,38 @@ class Agreement:
         self, frame: int, sensor: str, judged: Side, reference: Side, *, width: int, height: int
     ) -> None:
         """Masks are flat [height * width], row after row."""
-        ours, theirs = self._owners(judged, reference, width * height)
+        ours, theirs = _painted(judged, width * height), _painted(reference, width * height)
         modality = self._of["pixels"]
         table = self._add(modality, frame, sensor, ours, theirs)
         tolerance = max(1, round(_BOUNDARY_SHARE * hypot(width, height)))
-        ours, theirs = ours.reshape(height, width), theirs.reshape(height, width)
+        first, second = ours.places.reshape(height, width), theirs.places.reshape(height, width)
+        boxes = find_objects(first), find_objects(second)
         sizes = _sizes(table)
         for (a, b), both in table.items():
             # Only what may turn out to be a pair: outlines cost more than counts.
             if a and b and 5 * both > min(sizes[0][a], sizes[1][b]):
-                modality.outlines[a, b].append(boundary_f(ours == a, theirs == b, tolerance))
+                at_a, at_b = ours.numbers.index(a), theirs.numbers.index(b)
+                window = _around(boxes[0][at_a - 1], boxes[1][at_b - 1])
+                modality.outlines[a, b].append(
+                    boundary_f(first[window] == at_a, second[window] == at_b, tolerance)
+                )
 
     def add_sweep(
         self, frame: int, sensor: str, judged: Side, reference: Side,
         range_m: npt.NDArray[np.floating],
     ) -> None:  # fmt: skip
         """range_m: [size], of each point from ego."""
-        ours, theirs = self._owners(judged, reference, len(range_m))
+        ours, theirs = _painted(judged, len(range_m)), _painted(reference, len(range_m))
         modality = self._of["points"]
         self._add(modality, frame, sensor, ours, theirs)
         bins = np.digitize(range_m, RANGES_M[1:-1])
         for number in np.unique(bins).tolist():
             inside = bins == number
-            for key, count in _table(ours[inside], theirs[inside]).items():
+            for key, count in _table(ours, theirs, inside).items():
                 modality.ranges[number][key] += count
 
-    def _owners(self, judged: Side, reference: Side, size: int) -> tuple[IntArray, IntArray]:
-        return top_owners(judged.masks, size)[0], top_owners(reference.masks, size)[0]
-
     def _add(
-        self, modality: _Modality, frame: int, sensor: str, ours: IntArray, theirs: IntArray
+        self, modality: _Modality, frame: int, sensor: str, ours: _Painted, theirs: _Painted
     ) -> Table:
         table = _table(ours, theirs)
         modality.readings.append(_Reading(frame, sensor, table))
@@ -349,16 +359,33 @@ def _outline(mask: BoolArray) -> BoolArray:
     return edge if edge.any() else mask
 
 
-def _table(ours: IntArray, theirs: IntArray) -> Table:
-    """How many elements each pair of owners has; both 0 left out."""
-    first, at_first = np.unique(ours, return_inverse=True)
-    second, at_second = np.unique(theirs, return_inverse=True)
-    counts = np.bincount(
-        at_first.ravel() * len(second) + at_second.ravel(), minlength=len(first) * len(second)
+def _painted(side: Side, size: int) -> _Painted:
+    places = np.zeros(size, np.int32)
+    numbers = [0]
+    for number, mask in side.masks:
+        places[mask] = len(numbers)
+        numbers.append(number)
+    return _Painted(places, numbers)
+
+
+def _around(one: tuple[slice, ...], other: tuple[slice, ...]) -> tuple[slice, ...]:
+    """The window that holds both, and a pixel more, so that outlines are seen whole."""
+    return tuple(
+        slice(max(min(a.start, b.start) - 1, 0), max(a.stop, b.stop) + 1)
+        for a, b in zip(one, other, strict=True)
     )
+
+
+def _table(ours: _Painted, theirs: _Painted, inside: BoolArray | None = None) -> Table:
+    """How many elements each pair of owners has; both 0 left out."""
+    width = len(theirs.numbers)
+    first, second = ours.places, theirs.places
+    if inside is not None:
+        first, second = first[inside], second[inside]
+    counts = np.bincount(first * width + second)
     table: Table = {}
     for place in np.flatnonzero(counts).tolist():
-        key = int(first[place // len(second)]), int(second[place % len(second)])
+        key = ours.numbers[place // width], theirs.numbers[place % width]
         if any(key):
             table[key] = int(counts[place])
     return table

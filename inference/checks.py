@@ -8,7 +8,7 @@ Rules, and from when on they speak up:
     size          its points are further apart than an object of its class can be long
     floating      some of its points lie apart from the others by more than a gap that the beams leave
     sensors       of its points that a camera sees less than half lie in its mask there, give or take what
-                  calibration and motion are off
+                  calibration and motion are off; what lies in the mask of a nearer object is hidden by it
     speck         nowhere does it have enough points or pixels to be anything
     gap           it is missing in some frames between two in which it is well to be seen
     jump          from a frame to the next it moves faster than traffic does
@@ -39,6 +39,7 @@ _GAP_M, _GAP_SHARE = 1.5, 0.04  # between parts of an object; more of its distan
 _LARGE_PART = 0.75  # of the points; what is split more evenly may be two objects
 _SEEN_POINTS = 12  # that a camera must see of a track to compare the two
 _AGREEING = 0.5
+_BEHIND_M = 1.0  # from which on what is nearer hides what is farther
 _NOISE_SHARE, _NOISE_PX = 0.006, 3  # of the picture's width: what calibration and motion are off
 _LONGEST_GAP = 10  # frames
 _WELL_POINTS, _WELL_PIXELS = 30, 800  # what is less may well be hidden for a moment
@@ -119,7 +120,7 @@ class Checks:
     """Frames in, findings out."""
 
     def __init__(self, things: Mapping[int, Thing]) -> None:
-        self._things = things
+        self.things = things
         self._seen: dict[int, _Seen] = defaultdict(_Seen)
         # The worst of each rule and track, with how bad it is and how often.
         self._worst: dict[tuple[str, int], tuple[float, Finding]] = {}
@@ -147,7 +148,12 @@ class Checks:
                 self._seen[number].well.add(frame.index)
             self._size(frame.index, frame.sweeps[0].sensor, number, own)
             self._jump(frame, number, own)
+        away_m = {
+            number: float(np.median(np.linalg.norm(_joined(parts), axis=1)))
+            for number, parts in points.items()
+        }
         for picture in frame.pictures:
+            nearest_m = _nearest(picture, away_m)
             for number, mask in self._of_things(picture.masks):
                 there.add(number)
                 seen = self._seen[number]
@@ -157,16 +163,15 @@ class Checks:
                     seen.well.add(frame.index)
                 if number in points:
                     own = _joined(points[number])
-                    self._sensors(frame.index, picture, number, mask, own)
+                    hides = nearest_m < away_m[number] - _BEHIND_M
+                    self._sensors(frame.index, picture, number, mask & ~hides, own, hides)
             self._doubles(frame.index, dict(self._of_things(picture.masks)))
         for number in there:
             self._seen[number].frames.append(frame.index)
 
     def _of_things(self, masks: Mapping[int, BoolArray]) -> Iterator[tuple[int, BoolArray]]:
         return (
-            (number, mask)
-            for number, mask in masks.items()
-            if number in self._things and mask.any()
+            (number, mask) for number, mask in masks.items() if number in self.things and mask.any()
         )
 
     def findings(self) -> list[Finding]:
@@ -192,7 +197,7 @@ class Checks:
     # --- rules of one frame --------------------------------------------------------------------
 
     def _size(self, frame: int, sensor: int, number: int, own: FloatArray) -> None:
-        thing = self._things[number]
+        thing = self.things[number]
         if thing.longest_m is None or len(own) < _LEAST_POINTS:
             return
         length = _extent_m(own)
@@ -232,10 +237,13 @@ class Checks:
         )  # fmt: skip
 
     def _sensors(
-        self, frame: int, picture: PictureLabels, number: int, mask: BoolArray, own: FloatArray
-    ) -> None:
+        self, frame: int, picture: PictureLabels, number: int, mask: BoolArray, own: FloatArray,
+        hides: BoolArray,
+    ) -> None:  # fmt: skip
         pixels, _, in_view = project_to_image(own, picture.camera_from_ego, picture.intrinsics)
         seen = pixels[in_view]
+        column, row = seen.astype(np.int64).T
+        seen = seen[~hides[row, column]]
         if len(seen) < max(_SEEN_POINTS, len(own) // 2):
             return
         reach = _NOISE_PX + round(_NOISE_SHARE * picture.intrinsics.width_px)
@@ -308,10 +316,19 @@ class Checks:
 
     def _double(self, one: int, other: int, same: int) -> None:
         shorter, longer = sorted((one, other), key=lambda k: (len(self._seen[k].frames), -k))
-        text = f"is the same as {self._things[longer].name}"
+        text = f"is the same as {self.things[longer].name}"
         frame = self._same_at[one, other]
         self._note(float(same), Finding("double", shorter, frame, text, other=longer))
         self._times["double", shorter] = same
+
+
+def _nearest(picture: PictureLabels, away_m: Mapping[int, float]) -> FloatArray:
+    """[H, W] how far away the nearest object is whose mask lies there; inf: none whose points are known."""
+    nearest = np.full((picture.intrinsics.height_px, picture.intrinsics.width_px), np.inf)
+    for number, mask in picture.masks.items():
+        if number in away_m:
+            nearest[mask] = np.minimum(nearest[mask], away_m[number])
+    return nearest
 
 
 def _joined(parts: Sequence[npt.NDArray[np.floating]]) -> FloatArray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from backend import events
 from backend.accounts.models import Notification, User
@@ -129,6 +129,14 @@ def set_open(issue: Issue, is_open: bool) -> Issue:
     issue.is_open = is_open
     issue.save(update_fields=["is_open"])
     return _tell(issue)
+
+
+@transaction.atomic
+def resolve(issues: QuerySet[Issue]) -> list[Issue]:
+    """Those of them that are open, all at once."""
+    found = list(issues.filter(is_open=True).select_for_update(of=("self",)))
+    Issue.objects.filter(pk__in=[issue.pk for issue in found]).update(is_open=False)
+    return [_tell(issue) for issue in found]
 
 
 @transaction.atomic

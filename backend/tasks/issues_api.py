@@ -82,6 +82,12 @@ class OpenWish(serializers.Serializer[Any]):
     is_open = serializers.BooleanField()
 
 
+class Resolved(serializers.Serializer[Any]):
+    resolved = serializers.ListField(
+        child=serializers.IntegerField(), min_length=1, max_length=1000, help_text="ids of issues"
+    )
+
+
 class SuggestionVerdict(serializers.Serializer[Any]):
     take = serializers.BooleanField(help_text="false: declined")
 
@@ -103,6 +109,16 @@ class SceneIssues(APIView):
         return _answered(
             lambda: issues.raise_issue(scene, by=person(request), **wish.validated_data), 201
         )
+
+    @extend_schema(request=Resolved, responses=IssueAnswer(many=True))
+    def patch(self, request: Request, scene_id: int) -> Response:
+        """Resolve several at once; those that are resolved already stay so."""
+        scene = get_object_or_404(visible_scenes(request.user), pk=scene_id)
+        project_for(request.user, scene.project_id, "label")
+        wish = Resolved(data=request.data)
+        wish.is_valid(raise_exception=True)
+        meant = scene.issues.filter(pk__in=wish.validated_data["resolved"])
+        return Response([issue_record(issue).model_dump() for issue in issues.resolve(meant)])
 
 
 class OneIssue(APIView):

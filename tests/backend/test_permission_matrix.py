@@ -97,7 +97,11 @@ TABLE: dict[str, dict[str, set[str]]] = {
     "api/projects/<int:project_id>/next/label": {"POST": LABELLERS},
     "api/projects/<int:project_id>/next/review": {"POST": REVIEWERS},
     "api/scenes/<int:scene_id>/split": {"POST": MANAGERS},
-    "api/scenes/<int:scene_id>/issues": {"GET": MEMBERS, "POST": LABELLERS},
+    "api/scenes/<int:scene_id>/issues": {
+        "GET": MEMBERS,
+        "POST": LABELLERS,
+        "PATCH": LABELLERS,
+    },
     "api/issues/<int:issue_id>": {"PATCH": LABELLERS},
     "api/issues/<int:issue_id>/comments": {"POST": LABELLERS},
     "api/issues/<int:issue_id>/suggestion": {"POST": LABELLERS},

@@ -102,6 +102,22 @@ def test_points_and_mask_that_are_not_the_same_thing():
     assert found([within_noise], {1: CAR}) == {}
 
 
+def test_what_a_nearer_object_hides_is_no_disagreement_and_a_swap_is_one():
+    far, near = box([30, 0, 0], (2, 2, 1.5)), box([15, 0, 0], (2, 2, 1.5), seed=1)
+    cars = {1: CAR, 2: CAR}
+    hidden = frame(
+        0, [sweep({1: far, 2: near})], [picture({1: (50, 52, 76, 84), 2: (52, 70, 72, 90)})]
+    )
+    swapped = frame(
+        0, [sweep({1: far, 2: near})], [picture({2: (20, 30, 76, 84), 1: (52, 70, 72, 90)})]
+    )
+
+    assert found([hidden], cars) == {}
+    assert ("sensors", 2) in found(
+        [swapped], cars
+    )  # the nearer one's points lie in the other's mask
+
+
 def test_a_speck_that_is_never_more():
     few = frame(0, [sweep({1: box([20, 0, 0], count=3)})], [picture({1: (50, 55, 70, 76)})])
     assert found([few], {1: CAR})["speck", 1].text == "never has more than 3 points and 30 pixels"

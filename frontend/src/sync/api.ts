@@ -545,6 +545,8 @@ export const api = {
   answerIssue: (id: number, text: string) => post<Issue>(`/api/issues/${id}/comments`, { text }),
   setIssueOpen: (id: number, is_open: boolean) =>
     json<Issue>("PATCH", `/api/issues/${id}`, { is_open }),
+  resolveIssues: (scene: number, resolved: number[]) =>
+    json<Issue[]>("PATCH", `/api/scenes/${scene}/issues`, { resolved }),
   decideIssue: (id: number, take: boolean) => post<Issue>(`/api/issues/${id}/suggestion`, { take }),
 
   jobs: (project: number, ...kinds: string[]) =>

@@ -234,3 +234,25 @@ def test_a_share_beyond_100_percent_is_refused(project, mia):
         f"/api/projects/{project.pk}", {"review_share": 101}, format="json"
     )
     assert answer.status_code == 400
+
+
+def test_all_findings_are_resolved_at_once_and_stay_so(scene, ann, mia):
+    label(scene, ann)
+    stray(scene, ann)
+    task = scene.tasks.get()
+    client, address = client_of(ann), f"/api/scenes/{scene.pk}/issues"
+    client.post(f"/api/tasks/{task.pk}/checks")
+    check()
+    ids = [each["id"] for each in client.get(address).json()]
+    other = issues.raise_issue(
+        build_stored_scene(build_project("elsewhere")), "mine", by=mia, frame=0
+    )
+
+    answer = client.patch(address, {"resolved": [*ids, other.pk]}, format="json").json()
+
+    assert sorted(each["id"] for each in answer) == sorted(ids)
+    other.refresh_from_db()
+    assert other.is_open  # of another scene
+    client.post(f"/api/tasks/{task.pk}/checks")
+    check()
+    assert not Issue.objects.filter(scene=scene, is_open=True).exists()

@@ -8,12 +8,21 @@ import { attempt } from "./attempt";
 import type { Room } from "./Room";
 import { useNewsOf } from "./watching";
 
+/** Whose issues are listed. */
+type Whose = "all" | "people" | "rules";
+
+const WHOSE: Record<Whose, string> = { all: "all", people: "people's", rules: "rules'" };
+
 /** What people have said of places in the scene: pinned, with answers, and with what they suggest. */
 export function IssuePanel({ room }: { room: Room }): JSX.Element {
   const { issues, timeline, document, scene } = room;
   useNewsOf(issues.changed, timeline.changed, document.changed, scene.changed);
   const [areResolvedShown, setResolvedShown] = useState(false);
-  const all = issues.inOrder();
+  const [whose, setWhose] = useState<Whose>("all");
+  const all = issues
+    .inOrder()
+    .filter(({ rule }) => whose === "all" || !rule === (whose === "people"));
+  const found = issues.inOrder().filter(({ rule, is_open }) => rule && is_open);
   const resolved = all.filter(({ is_open }) => !is_open);
   const shown = all.filter(
     ({ id, is_open }) => is_open || areResolvedShown || id === issues.chosen,
@@ -36,6 +45,38 @@ export function IssuePanel({ room }: { room: Room }): JSX.Element {
               />
               {resolved.length} resolved
             </label>
+          )}
+        </div>
+      )}
+      {!issues.draft && found.length > 0 && (
+        <div class="list-head">
+          <span class="row">
+            {(Object.keys(WHOSE) as Whose[]).map((choice) => (
+              <button
+                key={choice}
+                type="button"
+                class="chip"
+                aria-pressed={choice === whose}
+                onClick={() => setWhose(choice)}
+              >
+                {WHOSE[choice]}
+              </button>
+            ))}
+          </span>
+          {whose === "rules" && scene.mayEdit && (
+            <button
+              type="button"
+              class="small quiet"
+              title="Somebody has looked at all of them: they stay resolved when the rules find them again"
+              onClick={() =>
+                void attempt(room, async () => {
+                  const ids = found.map(({ id }) => id);
+                  for (const issue of await api.resolveIssues(scene.id, ids)) issues.put(issue);
+                })
+              }
+            >
+              Resolve all {found.length}
+            </button>
           )}
         </div>
       )}

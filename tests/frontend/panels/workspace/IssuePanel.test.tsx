@@ -63,6 +63,24 @@ async function drawn(): Promise<void> {
   await settled();
 }
 
+test("what rules have found is told apart, and resolved all at once", async () => {
+  const said = buildIssue();
+  const found = [4, 5].map((id) => buildIssue({ id, rule: "gap", by: null, fault: "lost" }));
+  const { calls } = await open([said, ...found], {
+    "PATCH /api/scenes/5/issues": found.map((issue) => ({ ...issue, is_open: false })),
+  });
+  expect(document.querySelectorAll("article.issue")).toHaveLength(3);
+
+  await press("people's");
+  expect(document.querySelectorAll("article.issue")).toHaveLength(1);
+  await press("rules'");
+  await press("Resolve all 2");
+  await drawn();
+
+  expect(calls[0]?.body).toEqual({ resolved: [4, 5] });
+  expect(document.querySelectorAll("article.issue")).toHaveLength(0);
+});
+
 test("an issue shows its place, what is said, and is answered and resolved", async () => {
   const issue = buildIssue();
   const answer = { by: { id: 2, name: "Ann" }, text: "mended", at: "2026-01-02T04:00:00Z" };
