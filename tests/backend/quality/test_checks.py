@@ -9,7 +9,6 @@ from backend.annotations.models import Mask, Track
 from backend.jobs import actions as jobs
 from backend.jobs.models import Job, Kind, State
 from backend.jobs.tasks import run_claimed
-from backend.projects.models import Role
 from backend.protocol import messages
 from backend.quality.tasks import EXPECTED, check_task
 from backend.tasks import actions as tasks
@@ -17,43 +16,16 @@ from backend.tasks import issues
 from backend.tasks.models import Issue, Task
 from inference.masks import decode_runs
 from tests.backend.exports.labelling import edit, put
-from tests.backend.quality.test_copies import FRAMES, label
+from tests.backend.quality.labels import LIDAR, label
 from tests.builders import (
     CAR_POINTS,
     POINTS,
     build_project,
     build_stored_scene,
-    build_user,
     client_of,
 )
 
 pytestmark = pytest.mark.django_db
-LIDAR = 1
-
-
-@pytest.fixture
-def project(db):
-    return build_project()
-
-
-@pytest.fixture
-def scene(project):
-    return build_stored_scene(project, frames=FRAMES)
-
-
-@pytest.fixture
-def ann(project):
-    return build_user("ann", project=project)
-
-
-@pytest.fixture
-def rita(project):
-    return build_user("rita", project=project, role=Role.REVIEWER)
-
-
-@pytest.fixture
-def mia(project):
-    return build_user("mia", project=project, role=Role.MANAGER)
 
 
 def check():

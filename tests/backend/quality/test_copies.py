@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from backend.annotations.models import Document, Mask, Track
 from backend.jobs import actions as jobs
 from backend.jobs.models import Job, Kind, State
 from backend.jobs.tasks import run_claimed
-from backend.projects.models import Role
 from backend.protocol import messages
 from backend.quality import copies
 from backend.quality.models import Comparison
@@ -19,66 +17,15 @@ from backend.tasks import actions as tasks
 from backend.tasks.models import Task
 from backend.tasks.queue import next_task
 from backend.workspace.access import access
-from tests.backend.exports.labelling import edit, put
+from tests.backend.exports.labelling import edit
+from tests.backend.quality.labels import FRAMES, label
 from tests.builders import (
-    CAR_POINTS,
-    HEIGHT_PX,
-    POINTS,
-    WIDTH_PX,
-    build_project,
     build_stored_scene,
     build_user,
     client_of,
 )
 
 pytestmark = pytest.mark.django_db
-CAMERA, LIDAR = 0, 1  # sensors' numbers
-FRAMES = 4
-
-
-@pytest.fixture
-def project(db):
-    return build_project()
-
-
-@pytest.fixture
-def scene(project):
-    return build_stored_scene(project, frames=FRAMES)
-
-
-@pytest.fixture
-def mia(project):
-    return build_user("mia", project=project, role=Role.MANAGER)
-
-
-@pytest.fixture
-def rita(project):
-    return build_user("rita", project=project, role=Role.REVIEWER)
-
-
-@pytest.fixture
-def ann(project):
-    return build_user("ann", project=project)
-
-
-@pytest.fixture
-def ben(project):
-    return build_user("ben", project=project)
-
-
-def label(scene, by, *, off=0, frames=range(FRAMES), name="car"):
-    """One car of 16 x 20 pixels and 40 points in each frame; `off`: by so many pixels and points."""
-    car = scene.project.label_classes.get(name=name)
-    edit(scene, messages.CreateTrack(label_class=car.pk), by=by)
-    number = Track.objects.filter(document=scene.pk).latest("number").number
-    picture = np.zeros((HEIGHT_PX, WIDTH_PX), bool)
-    picture[20:36, 22 + off : 42 + off] = True
-    points = np.zeros(POINTS, bool)
-    points[CAR_POINTS.start + off : CAR_POINTS.stop + off] = True
-    for frame in frames:
-        put(scene, number, frame, CAMERA, picture.ravel(), by=by)
-        put(scene, number, frame, LIDAR, points, by=by)
-    return number
 
 
 def accepted(scene, by, reviewer):
