@@ -13,7 +13,7 @@ class User(AbstractUser):
     """
 
     wants_digest = models.BooleanField(default=True)  # what happened, by mail, once a day at most
-    digest_at = models.DateTimeField(null=True)  # when the last one was written
+    digest_at = models.DateTimeField(null=True, blank=True)  # when the last one was written
 
     @property
     def display_name(self) -> str:
