@@ -18,7 +18,7 @@ Rules, and from when on they speak up:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -135,44 +135,44 @@ class Checks:
         there: set[int] = set()
         points: dict[int, list[npt.NDArray[np.floating]]] = defaultdict(list)
         for sweep in frame.sweeps:
-            for number, mask in self._of_things(sweep.masks):
+            masks = self._of_things(sweep.masks)
+            for number, mask in masks.items():
                 own = sweep.points_ego[mask]
                 there.add(number)
                 points[number].append(own)
                 self._seen[number].most_points = max(self._seen[number].most_points, len(own))
                 self._floating(frame.index, sweep, number, mask)
-            self._doubles(frame.index, dict(self._of_things(sweep.masks)))
-        for number, parts in points.items():
-            own = _joined(parts)
+            self._doubles(frame.index, masks)
+        whole = {number: _joined(parts) for number, parts in points.items()}
+        for number, own in whole.items():
             if len(own) >= _WELL_POINTS:
                 self._seen[number].well.add(frame.index)
             self._size(frame.index, frame.sweeps[0].sensor, number, own)
             self._jump(frame, number, own)
         away_m = {
-            number: float(np.median(np.linalg.norm(_joined(parts), axis=1)))
-            for number, parts in points.items()
+            number: float(np.median(np.linalg.norm(own, axis=1))) for number, own in whole.items()
         }
         for picture in frame.pictures:
             nearest_m = _nearest(picture, away_m)
-            for number, mask in self._of_things(picture.masks):
+            masks = self._of_things(picture.masks)
+            for number, mask in masks.items():
                 there.add(number)
                 seen = self._seen[number]
                 pixels = int(np.count_nonzero(mask))
                 seen.most_pixels = max(seen.most_pixels, pixels)
                 if pixels >= _WELL_PIXELS:
                     seen.well.add(frame.index)
-                if number in points:
-                    own = _joined(points[number])
+                if number in whole:
                     hides = nearest_m < away_m[number] - _BEHIND_M
-                    self._sensors(frame.index, picture, number, mask & ~hides, own, hides)
-            self._doubles(frame.index, dict(self._of_things(picture.masks)))
+                    self._sensors(frame.index, picture, number, mask & ~hides, whole[number], hides)
+            self._doubles(frame.index, masks)
         for number in there:
             self._seen[number].frames.append(frame.index)
 
-    def _of_things(self, masks: Mapping[int, BoolArray]) -> Iterator[tuple[int, BoolArray]]:
-        return (
-            (number, mask) for number, mask in masks.items() if number in self.things and mask.any()
-        )
+    def _of_things(self, masks: Mapping[int, BoolArray]) -> dict[int, BoolArray]:
+        return {
+            number: mask for number, mask in masks.items() if number in self.things and mask.any()
+        }
 
     def findings(self) -> list[Finding]:
         """The worst of each rule and track, by frame."""
@@ -222,13 +222,14 @@ class Checks:
         if sizes[main] == len(some) or sizes[main] < _LARGE_PART * len(some):
             return
         rest = some[part_of_some == main]
-        near = np.array([np.linalg.norm(rest - point, axis=1).min() <= gap_m for point in own])
+        away_m = np.array([np.linalg.norm(rest - point, axis=1).min() for point in own])
+        near = away_m <= gap_m
         keep = np.zeros_like(mask)
         keep[where[near]] = True
         apart = own[~near]
         if not len(apart):
             return
-        away = float(min(np.linalg.norm(rest - point, axis=1).min() for point in apart))
+        away = float(away_m[~near].min())
         text = f"{len(apart)} of its {len(own)} points lie {away:.1f} m and more from the others"
         self._note(
             away,

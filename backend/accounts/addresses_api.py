@@ -12,11 +12,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from backend.accounts import addresses, mail
-from backend.accounts.api import Anyone
+from backend.accounts.api import Anyone, ByMachine
 from backend.accounts.session import InPerson, person
 
 T = TypeVar("T")
@@ -45,13 +44,10 @@ class NewPassword(Secret):
     password = serializers.CharField(max_length=500, trim_whitespace=False)
 
 
-class ByAddress(SimpleRateThrottle):
-    """What anybody may ask for, and what sends mail to others: so often from one machine."""
+class ByAddress(ByMachine):
+    """What anybody may ask for, and what sends mail to others."""
 
     scope = "mail"
-
-    def get_cache_key(self, request: Request, view: APIView) -> str:
-        return f"mail:{request.META.get('REMOTE_ADDR', '')}"
 
 
 class Address(APIView):

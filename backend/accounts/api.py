@@ -38,17 +38,21 @@ class Anyone(BasePermission):
         return True
 
 
-class FailedSignIns(SimpleRateThrottle):
-    """Counts attempts by address; a success wipes the slate.
+class ByMachine(SimpleRateThrottle):
+    """Counts by the address of who asks, for each scope apart.
 
     The address is the one that the server itself saw (the proxy's word is taken by uvicorn, from
     the proxy alone): a header that the caller may write would let it count from nought each time.
     """
 
-    scope = "sign_in"
-
     def get_cache_key(self, request: Request, view: APIView) -> str:
-        return f"sign-in:{request.META.get('REMOTE_ADDR', '')}"
+        return f"{self.scope}:{request.META.get('REMOTE_ADDR', '')}"
+
+
+class FailedSignIns(ByMachine):
+    """Counts attempts; a success wipes the slate."""
+
+    scope = "sign_in"
 
     def forget(self, request: Request, view: APIView) -> None:
         self.cache.delete(self.get_cache_key(request, view))

@@ -83,10 +83,10 @@ def write_digests() -> int:
         if not lines:
             continue
         with transaction.atomic():
-            more = news.count() - len(lines)
-            if more > 0:
-                lines.append(f"- and {more} more")
-            write(user.email, f"Masklet: {_count(news.count())} for you", _digest(user, lines))
+            total = news.count()
+            if total > len(lines):
+                lines.append(f"- and {total - len(lines)} more")
+            write(user.email, f"Masklet: {_count(total)} for you", _digest(user, lines))
             User.objects.filter(pk=user.pk).update(digest_at=now)
         count += 1
     return count

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.cache import set_response_etag
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.http import parse_etags
+
+from backend.accounts.middleware import refused
 
 
 class IfMatch(MiddlewareMixin):
@@ -30,14 +32,10 @@ class IfMatch(MiddlewareMixin):
         if hasattr(now, "render"):
             now = now.render()
         if now.status_code == 405:
-            return _refused(400, "this address has no ETag to match: leave out If-Match")
+            return refused(400, "this address has no ETag to match: leave out If-Match")
         if now.status_code != 200:
             return None  # the change is refused in the same words
         etag = set_response_etag(now).headers["ETag"]
         if wanted.strip() == "*" or etag in parse_etags(wanted):
             return None
-        return _refused(412, "this has changed since you looked at it: look again")
-
-
-def _refused(status: int, words: str) -> HttpResponse:
-    return JsonResponse({"detail": words}, status=status)
+        return refused(412, "this has changed since you looked at it: look again")

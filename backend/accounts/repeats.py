@@ -12,11 +12,12 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
+from backend.accounts.middleware import refused
 from backend.accounts.models import Repeat
 
 KEPT = timedelta(days=1)
@@ -34,16 +35,16 @@ class IdempotencyKeys(MiddlewareMixin):
         if key is None or not whose or not is_ours:
             return None
         if not 1 <= len(key) <= _LONGEST:
-            return _refused(400, f"an Idempotency-Key has 1 to {_LONGEST} characters")
+            return refused(400, f"an Idempotency-Key has 1 to {_LONGEST} characters")
         asked = _digest(request.get_full_path().encode(), request.body)
-        row, earlier = _begin(_digest(whose.encode(), key.encode()), asked)
-        if earlier is None:
+        row, is_new = _begin(_digest(whose.encode(), key.encode()), asked)
+        if is_new:
             request.META["masklet.repeat"] = row.pk
             return None
         if row.asked != asked:
-            return _refused(422, "this Idempotency-Key was used for something else: make a new one")
+            return refused(422, "this Idempotency-Key was used for something else: make a new one")
         if row.status is None:
-            return _refused(409, "the same request is under way: ask again in a moment")
+            return refused(409, "the same request is under way: ask again in a moment")
         answer = HttpResponse(bytes(row.body), status=row.status, content_type="application/json")
         answer.headers["Idempotency-Replayed"] = "true"
         return answer
@@ -67,13 +68,12 @@ class IdempotencyKeys(MiddlewareMixin):
 
 
 @transaction.atomic
-def _begin(digest: str, asked: str) -> tuple[Repeat, Repeat | None]:
-    """The row of this request; and the same as an earlier one's, where it is not the first."""
+def _begin(digest: str, asked: str) -> tuple[Repeat, bool]:
+    """The row of this request, and whether it is the first one."""
     now = timezone.now()
     Repeat.objects.filter(at__lt=now - KEPT).delete()
     Repeat.objects.filter(digest=digest, status=None, at__lt=now - _PATIENCE).delete()
-    row, is_new = Repeat.objects.get_or_create(digest=digest, defaults={"asked": asked})
-    return row, None if is_new else row
+    return Repeat.objects.get_or_create(digest=digest, defaults={"asked": asked})
 
 
 def _digest(*parts: bytes) -> str:
@@ -81,7 +81,3 @@ def _digest(*parts: bytes) -> str:
     for part in parts:
         whole.update(hashlib.sha256(part).digest())
     return whole.hexdigest()
-
-
-def _refused(status: int, words: str) -> HttpResponse:
-    return JsonResponse({"detail": words}, status=status)

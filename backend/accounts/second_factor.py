@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import timedelta
 from time import time
@@ -13,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from backend.accounts import audit
+from backend.accounts.actions import digest_of
 from backend.accounts.models import SecondFactor, User
 
 ISSUER = "Masklet"
@@ -63,7 +63,7 @@ def switch_on(user: User, code: str) -> list[str]:
     codes = [f"{secrets.token_hex(3)}-{secrets.token_hex(3)}" for _ in range(RECOVERY_CODES)]
     with transaction.atomic():
         SecondFactor.objects.filter(user=user).update(
-            is_on=True, recovery=[_digest(each) for each in codes]
+            is_on=True, recovery=[digest_of(each) for each in codes]
         )
         audit.note("second_factor.on", user.username, by=user)
     return codes
@@ -110,8 +110,8 @@ def check(user: User, code: str, *, unconfirmed: bool = False) -> None:
 
 def _is_right(row: SecondFactor, code: str) -> bool:
     """Uses the code up."""
-    if _digest(code) in row.recovery:
-        row.recovery = [each for each in row.recovery if each != _digest(code)]
+    if digest_of(code) in row.recovery:
+        row.recovery = [each for each in row.recovery if each != digest_of(code)]
         return True
     totp, step = pyotp.TOTP(row.secret), int(time()) // _STEP_S
     for near in _NEAR:
@@ -120,8 +120,3 @@ def _is_right(row: SecondFactor, code: str) -> bool:
             row.last_step = step + near
             return True
     return False
-
-
-def _digest(code: str) -> str:
-    """Recovery codes are random enough to need no slow hash."""
-    return hashlib.sha256(code.encode()).hexdigest()

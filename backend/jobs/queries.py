@@ -8,9 +8,7 @@ from django.utils import timezone
 
 from backend.accounts.models import User
 from backend.jobs.models import ENDED, Job, Kind, State
-from backend.projects.models import Member
-from backend.projects.permissions import roles_that_may
-from backend.projects.queries import visible_projects
+from backend.projects.queries import projects_where, visible_projects
 from backend.protocol import records
 
 
@@ -19,8 +17,7 @@ def visible_jobs(user: User | AnonymousUser) -> QuerySet[Job]:
     jobs = Job.objects.filter(project__in=visible_projects(user))
     if user.is_superuser:
         return jobs
-    planned = Member.objects.filter(user=user.pk, role__in=roles_that_may("assign"))
-    return jobs.filter(~Q(kind=Kind.COMPARE) | Q(project__in=planned.values("project")))
+    return jobs.filter(~Q(kind=Kind.COMPARE) | Q(project__in=projects_where(user, "assign")))
 
 
 def unheard_jobs(kinds: list[str]) -> QuerySet[Job]:

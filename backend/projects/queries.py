@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 
 from backend.accounts.models import User
 from backend.projects.models import LabelClass, Member, Project
-from backend.projects.permissions import may
+from backend.projects.permissions import may, roles_that_may
 from backend.protocol import records
 
 
@@ -18,6 +18,12 @@ def visible_projects(user: User | AnonymousUser) -> QuerySet[Project]:
     if user.is_superuser:
         return Project.objects.all()
     return Project.objects.filter(members__user=user)
+
+
+def projects_where(user: User | AnonymousUser, ability: str) -> QuerySet[Member, int]:
+    """Ids of the projects in which the user's role allows this; admins, who may everywhere, are not looked at."""
+    mine = Member.objects.filter(user=user.pk, role__in=roles_that_may(ability))
+    return mine.values_list("project", flat=True)
 
 
 def label_class_record(label_class: LabelClass) -> records.LabelClass:

@@ -53,7 +53,7 @@ def _things(task: Task) -> dict[int, checks.Thing]:
 
 def _labels(frame: Frame) -> checks.FrameLabels:
     masks = _masks(frame)
-    ego_from_world = inverse(matrix(frame.world_from_ego))
+    world_from_ego = np.asarray(matrix(frame.world_from_ego), np.float64)
     sweeps, pictures = [], []
     for reading in frame.readings.select_related("sensor__calibration").order_by("sensor__number"):
         of_sensor = masks.get(reading.sensor.number, {})
@@ -63,18 +63,18 @@ def _labels(frame: Frame) -> checks.FrameLabels:
             sweep = sweep_codec.decode_source(storage.get(reading.source_key))
             sweeps.append(checks.SweepLabels(reading.sensor.number, sweep.points_ego, of_sensor))
         else:
-            pictures.append(_picture(reading, of_sensor, ego_from_world))
+            pictures.append(_picture(reading, of_sensor, world_from_ego))
     return checks.FrameLabels(
         frame.index,
         frame.timestamp_us / 1e6,
-        np.asarray(matrix(frame.world_from_ego), np.float64),
+        world_from_ego,
         sweeps,
         pictures,
     )
 
 
 def _picture(
-    reading: Reading, masks: dict[int, BoolArray], ego_from_world: Any
+    reading: Reading, masks: dict[int, BoolArray], world_from_ego: Any
 ) -> checks.PictureLabels:
     calibration = reading.sensor.calibration
     assert calibration.intrinsics is not None, "a camera has a lens"
@@ -83,7 +83,7 @@ def _picture(
     if reading.world_from_ego is not None:
         # From the frame's ego to where the vehicle was when this camera looked.
         then_from_world = inverse(matrix(reading.world_from_ego))
-        camera_from_ego = camera_from_ego @ then_from_world @ inverse(ego_from_world)
+        camera_from_ego = camera_from_ego @ then_from_world @ world_from_ego
     shape = lens.height_px, lens.width_px
     return checks.PictureLabels(
         reading.sensor.number, lens, camera_from_ego,

@@ -12,9 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from backend import statements
 from backend.accounts.models import User
-from backend.projects.models import Member
-from backend.projects.permissions import roles_that_may
-from backend.projects.queries import visible_projects
+from backend.projects.queries import projects_where, visible_projects
 from backend.protocol import records
 from backend.scenes import storage, sweep_codec
 from backend.scenes.models import Frame, Reading, Scene, Sensor
@@ -29,11 +27,10 @@ def visible_scenes(user: User | AnonymousUser) -> QuerySet[Scene]:
     scenes = Scene.objects.filter(project__in=visible_projects(user))
     if user.is_superuser:
         return scenes
-    reviewed = Member.objects.filter(user=user.pk, role__in=roles_that_may("review"))
     # Tasks live in a higher room: their table is asked through the relation's name.
     mine = Exists(Scene.objects.filter(pk=OuterRef("pk"), tasks__assignee=user.pk))
     is_plain = Q(original=None) & ~Exists(Scene.objects.filter(original=OuterRef("pk")))
-    return scenes.filter(is_plain | Q(project__in=reviewed.values("project")) | mine)
+    return scenes.filter(is_plain | Q(project__in=projects_where(user, "review")) | mine)
 
 
 class NoSuchScene(LookupError):

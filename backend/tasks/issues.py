@@ -92,16 +92,19 @@ def note_findings(task: Task, findings: Sequence[Finding]) -> int:
         issue = known.pop((finding.rule, finding.track), None)
         if issue is None:
             _new_finding(task.scene, finding)
-        elif not issue.holds:
-            issue.holds = issue.is_open = True
-            issue.save(update_fields=["holds", "is_open"])
-            _tell(issue)
+        else:
+            _set_holds(issue, True)
     for issue in known.values():
-        if issue.holds:
-            issue.holds = issue.is_open = False
-            issue.save(update_fields=["holds", "is_open"])
-            _tell(issue)
+        _set_holds(issue, False)
     return here.exclude(rule="").filter(is_open=True).count()
+
+
+def _set_holds(issue: Issue, holds: bool) -> None:
+    """Whether the rule finds it; only where that changes is it opened or resolved."""
+    if issue.holds != holds:
+        issue.holds = issue.is_open = holds
+        issue.save(update_fields=["holds", "is_open"])
+        _tell(issue)
 
 
 def _new_finding(scene: Scene, finding: Finding) -> None:
